@@ -1,0 +1,32 @@
+//! Who a token stands for.
+
+use greenroom_protocol::id::UserId;
+
+/// A user whose token was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The user.
+    pub user: UserId,
+    /// When the token expires, in milliseconds since 1970.
+    pub expires_at_ms: u64,
+}
+
+/// Why a token is refused. Says nothing of the token itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// It is no token of this server, or of the wrong kind.
+    #[error("the token is not valid here; sign in again")]
+    Invalid,
+    /// Its time is over.
+    #[error("the token has expired; refresh it")]
+    Expired,
+}
+
+/// Checks access tokens.
+pub trait Authenticator: Send + Sync {
+    /// Checks a token as of `now_ms`. Takes microseconds and never waits.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError>;
+}

@@ -1,0 +1,29 @@
+//! Ports: what the engine needs from outside, one trait a file. `src` implements them; the
+//! contract suite in `tests/` holds every implementation to the same behaviour.
+
+mod auth;
+mod clock;
+mod documents;
+mod journal;
+mod objects;
+mod provider;
+mod segments;
+mod sessions;
+mod socket;
+mod store;
+
+pub use auth::{AuthError, Authenticator, Principal};
+pub use clock::{Clock, FixedClock};
+pub use documents::{Document, Documents, Put};
+pub use journal::{Appended, Incarnation, Journal, Position, Record};
+pub use objects::{Object, ObjectKind, Objects, Oid, OidError};
+pub use provider::{
+    Delta, DeltaStream, Finish, Message, Provider, ProviderError, ProviderErrorKind, Request, Role,
+};
+pub use segments::{Segment, Segments, Snapshot};
+pub use sessions::{Claim, Created, Page, Projection, SessionRow, Sessions};
+pub use socket::{Received, Socket, SocketError, Step};
+pub use store::{Store, StoreError};
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,426 @@
+//! Events: what a session says. One event is one entry of its log.
+
+use crate::{
+    error::{ErrorBody, Reason},
+    id::{CommandId, PartId, RunId, Seq, UserId},
+};
+use serde::{Deserialize, Serialize};
+
+/// One entry's event. Readers ignore types and fields that they do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A command was accepted that changes the session itself; entry 1 of every log is one.
+    #[serde(rename = "notice")]
+    Notice {
+        /// What happened.
+        notice: Notice,
+        /// The user who asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+        /// The command that asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cid: Option<CommandId>,
+        /// The run it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// For a person: a session's title, a reason.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+    },
+    /// A user's input, echoed to every attachment; a run will answer it.
+    #[serde(rename = "input.user")]
+    InputUser {
+        /// The run that will answer.
+        run: RunId,
+        /// The command that brought it: other tabs see it, the sender recognises it.
+        cid: CommandId,
+        /// The user who wrote it.
+        by: UserId,
+        /// What was written.
+        text: String,
+        /// Model asked for, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    },
+    /// The session waits for a person.
+    #[serde(rename = "input.requested")]
+    InputRequested {
+        /// Number of the request within the session.
+        request: u32,
+        /// The run that asks.
+        run: RunId,
+        /// What is asked.
+        text: String,
+    },
+    /// A request for input was answered or dropped.
+    #[serde(rename = "input.resolved")]
+    InputResolved {
+        /// Number of the request within the session.
+        request: u32,
+        /// Whether it was answered.
+        answered: bool,
+    },
+    /// A run began.
+    #[serde(rename = "run.started")]
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// The provider's name.
+        provider: String,
+        /// The model's name.
+        model: String,
+    },
+    /// A run goes on after a crash of its node.
+    #[serde(rename = "run.recovering")]
+    RunRecovering {
+        /// The run.
+        run: RunId,
+        /// Number of the attempt that begins: 2, 3, …
+        attempt: u32,
+        /// The part that was open starts at this entry and is void: readers drop it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        superseded_from: Option<Seq>,
+    },
+    /// A run ended. Every run has exactly one of these.
+    #[serde(rename = "run.finished")]
+    RunFinished {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        outcome: Outcome,
+        /// Why it did not complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<ErrorBody>,
+    },
+    /// A step of a run began.
+    #[serde(rename = "step.started")]
+    StepStarted {
+        /// The step.
+        name: StepName,
+    },
+    /// A step of a run ended.
+    #[serde(rename = "step.finished")]
+    StepFinished {
+        /// The step.
+        name: StepName,
+    },
+    /// A text for the user begins.
+    #[serde(rename = "text.start")]
+    TextStart {
+        /// The part.
+        part: PartId,
+    },
+    /// More of a text.
+    #[serde(rename = "text.delta")]
+    TextDelta {
+        /// The part.
+        part: PartId,
+        /// The addition.
+        text: String,
+    },
+    /// A text is complete.
+    #[serde(rename = "text.end")]
+    TextEnd {
+        /// The part.
+        part: PartId,
+    },
+    /// A model's reasoning begins.
+    #[serde(rename = "reasoning.start")]
+    ReasoningStart {
+        /// The part.
+        part: PartId,
+    },
+    /// More of a reasoning.
+    #[serde(rename = "reasoning.delta")]
+    ReasoningDelta {
+        /// The part.
+        part: PartId,
+        /// The addition.
+        text: String,
+    },
+    /// A reasoning is complete.
+    #[serde(rename = "reasoning.end")]
+    ReasoningEnd {
+        /// The part.
+        part: PartId,
+    },
+    /// A tool call begins.
+    #[serde(rename = "tool.start")]
+    ToolStart {
+        /// The part.
+        part: PartId,
+        /// The tool's name.
+        name: String,
+    },
+    /// More of a tool call's arguments.
+    #[serde(rename = "tool.args.delta")]
+    ToolArgsDelta {
+        /// The part.
+        part: PartId,
+        /// The addition.
+        text: String,
+    },
+    /// A tool call's arguments are complete.
+    #[serde(rename = "tool.ready")]
+    ToolReady {
+        /// The part.
+        part: PartId,
+    },
+    /// More of a tool's output.
+    #[serde(rename = "tool.output.delta")]
+    ToolOutputDelta {
+        /// The part.
+        part: PartId,
+        /// The addition.
+        text: String,
+    },
+    /// A tool call ended.
+    #[serde(rename = "tool.end")]
+    ToolEnd {
+        /// The part.
+        part: PartId,
+        /// Whether it succeeded.
+        ok: bool,
+    },
+    /// A file's contents begin; they replace what the path held, once committed.
+    #[serde(rename = "file.start")]
+    FileStart {
+        /// The part.
+        part: PartId,
+        /// The path, relative to the project's root.
+        path: String,
+    },
+    /// More of a file's contents.
+    #[serde(rename = "file.delta")]
+    FileDelta {
+        /// The part.
+        part: PartId,
+        /// The addition.
+        text: String,
+    },
+    /// A file ended; an incomplete one is never committed.
+    #[serde(rename = "file.end")]
+    FileEnd {
+        /// The part.
+        part: PartId,
+        /// Whether its end was written; otherwise the stream broke off within it.
+        complete: bool,
+        /// Length of the contents in bytes.
+        bytes: u64,
+        /// SHA-256 of the contents, in hex.
+        sha256: String,
+    },
+    /// A file is to be removed, once committed.
+    #[serde(rename = "file.deleted")]
+    FileDeleted {
+        /// The path.
+        path: String,
+    },
+    /// A file is to be moved, once committed.
+    #[serde(rename = "file.moved")]
+    FileMoved {
+        /// The path it had.
+        from: String,
+        /// The path it gets.
+        to: String,
+    },
+    /// The files of a run are stored; this entry is the session's head of files.
+    #[serde(rename = "files.committed")]
+    FilesCommitted {
+        /// The run.
+        run: RunId,
+        /// Git id of the commit: 40 hex digits.
+        commit: String,
+        /// How many files are new.
+        added: u32,
+        /// How many files have other contents.
+        changed: u32,
+        /// How many files are gone.
+        removed: u32,
+    },
+    /// What a call to a model used.
+    #[serde(rename = "usage")]
+    Usage {
+        /// The run.
+        run: RunId,
+        /// The numbers.
+        usage: Usage,
+    },
+    /// Progress in a step, for display.
+    #[serde(rename = "progress")]
+    Progress {
+        /// The step.
+        name: StepName,
+        /// 0 to 100.
+        percent: u8,
+        /// For a person.
+        message: String,
+    },
+    /// Something went wrong that does not end the run.
+    #[serde(rename = "error")]
+    Error {
+        /// What.
+        error: ErrorBody,
+    },
+    /// A type that this build does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a [`Event::Notice`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// The session was created.
+    SessionCreated,
+    /// The session was closed: no further runs.
+    SessionClosed,
+    /// A run is to be cancelled.
+    CancelRequested,
+    /// A file was left out of the commit; the message says why.
+    FileRejected,
+    /// A notice that this build does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The model said all it had to say.
+    Completed,
+    /// Cancelled on request.
+    Cancelled,
+    /// It failed; the error says why.
+    Failed,
+    /// A later run took its place.
+    Interrupted,
+}
+
+/// A step of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The model writes.
+    Generating,
+    /// Files are stored and committed.
+    Applying,
+    /// A step that this build does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Tokens that a call used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens of the answer, reasoning included.
+    pub output_tokens: u64,
+    /// Tokens of the prompt that the provider had cached.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Tokens of reasoning, where the provider says so.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
+    /// Where the numbers come from.
+    pub source: UsageSource,
+}
+
+/// Where usage numbers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// The provider reported them at the end of the stream.
+    Provider,
+    /// The provider reported them before the stream broke off.
+    ProviderPartial,
+    /// Estimated from the bytes that passed.
+    #[default]
+    Estimate,
+}
+
+impl Event {
+    /// The part that this event belongs to, if any.
+    #[must_use]
+    pub const fn part(&self) -> Option<PartId> {
+        match self {
+            Self::TextStart { part }
+            | Self::TextDelta { part, .. }
+            | Self::TextEnd { part }
+            | Self::ReasoningStart { part }
+            | Self::ReasoningDelta { part, .. }
+            | Self::ReasoningEnd { part }
+            | Self::ToolStart { part, .. }
+            | Self::ToolArgsDelta { part, .. }
+            | Self::ToolReady { part }
+            | Self::ToolOutputDelta { part, .. }
+            | Self::ToolEnd { part, .. }
+            | Self::FileStart { part, .. }
+            | Self::FileDelta { part, .. }
+            | Self::FileEnd { part, .. } => Some(*part),
+            Self::Notice { .. }
+            | Self::InputUser { .. }
+            | Self::InputRequested { .. }
+            | Self::InputResolved { .. }
+            | Self::RunStarted { .. }
+            | Self::RunRecovering { .. }
+            | Self::RunFinished { .. }
+            | Self::StepStarted { .. }
+            | Self::StepFinished { .. }
+            | Self::FileDeleted { .. }
+            | Self::FileMoved { .. }
+            | Self::FilesCommitted { .. }
+            | Self::Usage { .. }
+            | Self::Progress { .. }
+            | Self::Error { .. }
+            | Self::Unknown => None,
+        }
+    }
+
+    /// Joins `next` to this event if both add text to the same part and the sum stays within
+    /// `bytes_max`; otherwise gives `next` back.
+    ///
+    /// # Errors
+    /// `next`, untouched, where the two cannot be one.
+    pub fn join(&mut self, next: Self, bytes_max: usize) -> Result<(), Self> {
+        match (self, next) {
+            (Self::TextDelta { part, text }, Self::TextDelta { part: other, text: more })
+            | (
+                Self::ReasoningDelta { part, text },
+                Self::ReasoningDelta { part: other, text: more },
+            )
+            | (Self::FileDelta { part, text }, Self::FileDelta { part: other, text: more })
+            | (
+                Self::ToolArgsDelta { part, text },
+                Self::ToolArgsDelta { part: other, text: more },
+            )
+            | (
+                Self::ToolOutputDelta { part, text },
+                Self::ToolOutputDelta { part: other, text: more },
+            ) if *part == other && text.len() + more.len() <= bytes_max => {
+                text.push_str(&more);
+                Ok(())
+            }
+            (_, next) => Err(next),
+        }
+    }
+
+    /// Why a run ended, where this event is its end.
+    #[must_use]
+    pub fn finished_reason(&self) -> Option<Reason> {
+        if let Self::RunFinished { error: Some(error), .. } = self {
+            Some(error.reason)
+        } else {
+            None
+        }
+    }
+}

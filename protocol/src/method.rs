@@ -1,0 +1,351 @@
+//! Methods: parameters and results of `call`.
+
+use crate::{
+    error::{Code, ErrorBody, Reason},
+    frame::{Call, OpenRun, Status},
+    id::{CommandId, Epoch, RunId, Seq, SessionId},
+    limit::{PAGE_ITEMS_MAX, PROMPT_BYTES_MAX, TITLE_BYTES_MAX},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// A call with its parameters read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Create a session under the id that the client chose.
+    SessionCreate(SessionId, CommandId, SessionCreate),
+    /// One session's state.
+    SessionGet(SessionId),
+    /// The caller's sessions, newest first.
+    SessionList(SessionList),
+    /// End a session: its run is cancelled, it takes no more.
+    SessionClose(SessionId, CommandId),
+    /// Start a run.
+    RunStart(SessionId, CommandId, RunStart),
+    /// Cancel a run, also one that does not exist yet.
+    RunCancel(SessionId, CommandId, RunCancel),
+    /// Entries of the log, backwards.
+    HistoryGet(SessionId, HistoryGet),
+    /// Files at a commit.
+    FilesList(SessionId, FilesList),
+    /// One file at a commit, or a slice of it.
+    FilesGet(SessionId, FilesGet),
+}
+
+/// Parameters of `session.create`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct SessionCreate {
+    /// For lists; at most [`TITLE_BYTES_MAX`].
+    #[serde(default)]
+    pub title: String,
+}
+
+/// Parameters of `session.list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct SessionList {
+    /// `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Items in the page, at most [`PAGE_ITEMS_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// What to do when a run is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnBusy {
+    /// Answer `run_busy`.
+    #[default]
+    Reject,
+    /// Wait for its end.
+    Queue,
+    /// End it as `interrupted`, then start.
+    Interrupt,
+}
+
+/// Parameters of `run.start`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct RunStart {
+    /// The prompt, at most [`PROMPT_BYTES_MAX`].
+    pub input: String,
+    /// What to do when a run is under way.
+    #[serde(default)]
+    pub on_busy: OnBusy,
+    /// A model; none: the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Parameters of `run.cancel`: exactly one of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunCancel {
+    /// The run.
+    Run(RunId),
+    /// The command that starts it, or will.
+    StartCid(CommandId),
+}
+
+/// Parameters of `history.get`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct HistoryGet {
+    /// Entries before this one; none: from the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Seq>,
+    /// Most entries, at most [`PAGE_ITEMS_MAX`]; fewer where the answer would grow too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Parameters of `files.list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FilesList {
+    /// Git id of a commit of this session; none: the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Only paths after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Parameters of `files.get`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FilesGet {
+    /// The path.
+    pub path: String,
+    /// Git id of a commit of this session; none: the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// First byte of the slice; it must begin a character.
+    #[serde(default)]
+    pub offset: u64,
+}
+
+/// Result of `session.create`, `session.get`, `session.close`, and one item of `session.list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct SessionInfo {
+    /// The session.
+    pub session: SessionId,
+    /// Incarnation of its log.
+    pub epoch: Epoch,
+    /// Last entry of its log.
+    pub head: Seq,
+    /// Its title.
+    pub title: String,
+    /// What it does.
+    pub status: Status,
+    /// The run that it is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<OpenRun>,
+    /// Git id of its last commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at: u64,
+}
+
+/// Result of `session.list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct SessionPage {
+    /// Newest first.
+    pub items: Vec<SessionInfo>,
+    /// For the next page; none: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Result of `run.start`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct RunAccepted {
+    /// The run.
+    pub run: RunId,
+    /// The entry that accepted it.
+    pub seq: Seq,
+    /// Whether it waits for another run's end.
+    pub queued: bool,
+}
+
+/// Result of `run.cancel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct RunCancelled {
+    /// The run, where it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Whether the cancel had something to end; false: the run had ended.
+    pub active: bool,
+}
+
+/// Result of `files.list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FilePage {
+    /// Git id of the commit; none: nothing was committed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// By path.
+    pub files: Vec<FileInfo>,
+    /// `after` of the next page; none: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
+}
+
+/// One file of a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FileInfo {
+    /// The path.
+    pub path: String,
+    /// Git id of the contents.
+    pub oid: String,
+    /// Length of the contents in bytes.
+    pub bytes: u64,
+}
+
+/// Result of `files.get`: a slice of UTF-8 text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FileSlice {
+    /// Git id of the commit.
+    pub commit: String,
+    /// The file.
+    pub file: FileInfo,
+    /// First byte of the slice.
+    pub offset: u64,
+    /// The slice.
+    pub text: String,
+    /// `offset` of the next slice; none: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_offset: Option<u64>,
+}
+
+impl Method {
+    /// Reads and checks a call.
+    ///
+    /// # Errors
+    /// The error to answer with.
+    pub fn from_call(call: &Call) -> Result<Self, ErrorBody> {
+        Ok(match call.method.as_str() {
+            "session.create" => {
+                let create: SessionCreate = params_or_default(call)?;
+                if create.title.len() > TITLE_BYTES_MAX {
+                    return Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")));
+                }
+                Self::SessionCreate(session(call)?, cid(call)?, create)
+            }
+            "session.get" => Self::SessionGet(session(call)?),
+            "session.list" => Self::SessionList(params_or_default(call)?),
+            "session.close" => Self::SessionClose(session(call)?, cid(call)?),
+            "run.start" => {
+                let start: RunStart = params(call)?;
+                check_prompt(&start.input)?;
+                Self::RunStart(session(call)?, cid(call)?, start)
+            }
+            "run.cancel" => Self::RunCancel(session(call)?, cid(call)?, params(call)?),
+            "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
+            "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
+            "files.get" => Self::FilesGet(session(call)?, params(call)?),
+            "session.fork" | "session.rollback" | "session.diff" | "run.steer"
+            | "input.respond" | "presence.get" | "credits.get" | "credits.history"
+            | "credits.quote" => {
+                let message = format!("{} is not served by this version", call.method);
+                return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
+            }
+            other => {
+                let name: String = other.chars().take(64).collect();
+                let message = format!("unknown method {name:?}; see the protocol's list");
+                return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
+            }
+        })
+    }
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SessionCreate(..) => "session.create",
+            Self::SessionGet(..) => "session.get",
+            Self::SessionList(..) => "session.list",
+            Self::SessionClose(..) => "session.close",
+            Self::RunStart(..) => "run.start",
+            Self::RunCancel(..) => "run.cancel",
+            Self::HistoryGet(..) => "history.get",
+            Self::FilesList(..) => "files.list",
+            Self::FilesGet(..) => "files.get",
+        }
+    }
+
+    /// The session that it is about.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::SessionList(_) => None,
+            Self::SessionCreate(session, ..)
+            | Self::SessionGet(session)
+            | Self::SessionClose(session, _)
+            | Self::RunStart(session, ..)
+            | Self::RunCancel(session, ..)
+            | Self::HistoryGet(session, _)
+            | Self::FilesList(session, _)
+            | Self::FilesGet(session, _) => Some(*session),
+        }
+    }
+}
+
+/// The items of a page: what was asked for, within [`PAGE_ITEMS_MAX`].
+#[must_use]
+pub fn page_items(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(PAGE_ITEMS_MAX).clamp(1, PAGE_ITEMS_MAX)
+}
+
+fn check_prompt(prompt: &str) -> Result<(), ErrorBody> {
+    if prompt.trim().is_empty() {
+        return Err(ErrorBody::new(
+            Code::InvalidArgument,
+            Reason::BadPrompt,
+            "the prompt is empty",
+        ));
+    }
+    if prompt.len() > PROMPT_BYTES_MAX {
+        let message =
+            format!("the prompt is {} bytes, the limit is {PROMPT_BYTES_MAX}", prompt.len());
+        return Err(ErrorBody::new(Code::InvalidArgument, Reason::BadPrompt, message));
+    }
+    Ok(())
+}
+
+fn malformed(message: String) -> ErrorBody {
+    ErrorBody::new(Code::InvalidArgument, Reason::Malformed, message)
+}
+
+fn session(call: &Call) -> Result<SessionId, ErrorBody> {
+    call.session.ok_or_else(|| malformed(format!("{} needs the field session", call.method)))
+}
+
+fn cid(call: &Call) -> Result<CommandId, ErrorBody> {
+    call.cid.ok_or_else(|| {
+        let message = format!("{} changes something and needs the field cid", call.method);
+        ErrorBody::new(Code::InvalidArgument, Reason::CommandIdRequired, message)
+    })
+}
+
+fn params<T: DeserializeOwned>(call: &Call) -> Result<T, ErrorBody> {
+    let json = call.params.as_ref().map_or("{}", |params| params.get());
+    serde_json::from_str(json)
+        .map_err(|error| malformed(format!("parameters of {}: {error}", call.method)))
+}
+
+fn params_or_default<T: DeserializeOwned + Default>(call: &Call) -> Result<T, ErrorBody> {
+    if call.params.is_some() { params(call) } else { Ok(T::default()) }
+}
