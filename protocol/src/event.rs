@@ -25,6 +25,9 @@ pub enum Event {
         /// The run it is about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<RunId>,
+        /// The command whose run is to be cancelled before it exists.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        start_cid: Option<CommandId>,
         /// For a person: a session's title, a reason.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
@@ -280,6 +283,8 @@ pub enum Notice {
     SessionClosed,
     /// A run is to be cancelled.
     CancelRequested,
+    /// A run is to end because a later one takes its place.
+    InterruptRequested,
     /// A file was left out of the commit; the message says why.
     FileRejected,
     /// A notice that this build does not know.

@@ -199,6 +199,9 @@ pub struct FilePage {
     /// `after` of the next page; none: this was the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after: Option<String>,
+    /// The commit object's text, on the first page: its hash is the commit's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
 }
 
 /// One file of a commit.
