@@ -308,6 +308,21 @@ impl CloseCode {
     pub const fn number(self) -> u16 {
         self as u16
     }
+
+    /// The text of the close frame: the name, and how long to wait before coming back.
+    #[must_use]
+    pub fn reason(self, retry_after_ms: Option<u64>) -> String {
+        match retry_after_ms {
+            Some(ms) => format!("{};retry={ms}", self.name()),
+            None => self.name().to_owned(),
+        }
+    }
+}
+
+/// The wait that the text of a close frame asks for: `name;retry=ms`.
+#[must_use]
+pub fn retry_after_ms(reason: &str) -> Option<u64> {
+    reason.split(';').find_map(|field| field.strip_prefix("retry=")?.parse().ok())
 }
 
 impl AfterClose {

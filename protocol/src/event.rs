@@ -353,6 +353,21 @@ pub enum UsageSource {
     Estimate,
 }
 
+/// Which text of a part a delta adds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// A text for the user.
+    Text,
+    /// A model's reasoning.
+    Reasoning,
+    /// A tool call's arguments.
+    ToolArgs,
+    /// A tool call's output.
+    ToolOutput,
+    /// A file's contents.
+    File,
+}
+
 impl Event {
     /// The part that this event belongs to, if any.
     #[must_use]
@@ -381,6 +396,43 @@ impl Event {
             | Self::RunFinished { .. }
             | Self::StepStarted { .. }
             | Self::StepFinished { .. }
+            | Self::FileDeleted { .. }
+            | Self::FileMoved { .. }
+            | Self::FilesCommitted { .. }
+            | Self::Usage { .. }
+            | Self::Progress { .. }
+            | Self::Error { .. }
+            | Self::Unknown => None,
+        }
+    }
+
+    /// The addition that this event makes to a text of a part, if it is a delta.
+    #[must_use]
+    pub fn as_delta(&self) -> Option<(PartId, Stream, &str)> {
+        match self {
+            Self::TextDelta { part, text } => Some((*part, Stream::Text, text)),
+            Self::ReasoningDelta { part, text } => Some((*part, Stream::Reasoning, text)),
+            Self::ToolArgsDelta { part, text } => Some((*part, Stream::ToolArgs, text)),
+            Self::ToolOutputDelta { part, text } => Some((*part, Stream::ToolOutput, text)),
+            Self::FileDelta { part, text } => Some((*part, Stream::File, text)),
+            Self::Notice { .. }
+            | Self::InputUser { .. }
+            | Self::InputRequested { .. }
+            | Self::InputResolved { .. }
+            | Self::RunStarted { .. }
+            | Self::RunRecovering { .. }
+            | Self::RunFinished { .. }
+            | Self::StepStarted { .. }
+            | Self::StepFinished { .. }
+            | Self::TextStart { .. }
+            | Self::TextEnd { .. }
+            | Self::ReasoningStart { .. }
+            | Self::ReasoningEnd { .. }
+            | Self::ToolStart { .. }
+            | Self::ToolReady { .. }
+            | Self::ToolEnd { .. }
+            | Self::FileStart { .. }
+            | Self::FileEnd { .. }
             | Self::FileDeleted { .. }
             | Self::FileMoved { .. }
             | Self::FilesCommitted { .. }

@@ -2,11 +2,12 @@
 
 use crate::{
     error::{Code, ErrorBody, Reason},
-    frame::{Call, OpenRun, Status},
+    frame::{Call, Entry, OpenRun, Status},
     id::{CommandId, Epoch, RunId, Seq, SessionId},
     limit::{PAGE_ITEMS_MAX, PROMPT_BYTES_MAX, TITLE_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// A call with its parameters read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +188,19 @@ pub struct RunCancelled {
     pub active: bool,
 }
 
+/// Result of `history.get`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct HistoryPage {
+    /// Incarnation of the log.
+    pub epoch: Epoch,
+    /// In order; the last one is the one before `before`, or the head.
+    pub entries: Vec<Entry>,
+    /// `before` of the page before this one; none: this page begins with entry 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<Seq>,
+}
+
 /// Result of `files.list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
@@ -273,6 +287,23 @@ impl Method {
         })
     }
 
+    /// The call that asks for it; whoever sends it sets its `id`.
+    #[must_use]
+    pub fn to_call(&self) -> Call {
+        let (cid, params) = match self {
+            Self::SessionCreate(_, cid, create) => (Some(*cid), raw(create)),
+            Self::SessionGet(_) => (None, None),
+            Self::SessionList(list) => (None, raw(list)),
+            Self::SessionClose(_, cid) => (Some(*cid), None),
+            Self::RunStart(_, cid, start) => (Some(*cid), raw(start)),
+            Self::RunCancel(_, cid, cancel) => (Some(*cid), raw(cancel)),
+            Self::HistoryGet(_, history) => (None, raw(history)),
+            Self::FilesList(_, list) => (None, raw(list)),
+            Self::FilesGet(_, get) => (None, raw(get)),
+        };
+        Call { id: 0, cid, method: self.name().to_owned(), session: self.session(), params }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -341,6 +372,11 @@ fn cid(call: &Call) -> Result<CommandId, ErrorBody> {
         let message = format!("{} changes something and needs the field cid", call.method);
         ErrorBody::new(Code::InvalidArgument, Reason::CommandIdRequired, message)
     })
+}
+
+/// Parameters as JSON; they always serialise.
+fn raw<T: Serialize>(params: &T) -> Option<Box<RawValue>> {
+    serde_json::value::to_raw_value(params).ok()
 }
 
 fn params<T: DeserializeOwned>(call: &Call) -> Result<T, ErrorBody> {

@@ -1,0 +1,295 @@
+//! The samples: every field is there at least once.
+
+use super::of_method;
+use crate::{
+    error::{Code, ErrorBody, Reason},
+    event::{Event, Notice, Outcome, StepName, Usage, UsageSource},
+    frame::{
+        Ack, After, Attach, Attached, CaughtUp, ClientFrame, ClientInfo, Detached, Entry, Ev,
+        GoAway, Heartbeat, Hello, Limit, Limits, Mode, OpenRun, Reset, ServerFrame, Status,
+        Welcome,
+    },
+    id::{Channel, CommandId, ConnectionId, Cursor, Epoch, PartId, RunId, Seq, SessionId, UserId},
+    method::{
+        FileInfo, FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, Method,
+        OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, SessionCreate, SessionInfo,
+        SessionList, SessionPage,
+    },
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+const TS: u64 = 1_788_000_000_000;
+const COMMIT: &str = "8ab686eafeb1f44702738c8b0f24f2567c36da6d";
+const OID: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
+const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+const CH: Channel = Channel(1);
+const PART: PartId = PartId(3);
+
+/// A UUID of version 7, numbered.
+fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x01a0_4c5d_f800_7000_8000_0000_0000_0000 | n)
+}
+
+fn session() -> SessionId {
+    SessionId::new(uuid(1))
+}
+
+fn run() -> RunId {
+    RunId::new(uuid(2))
+}
+
+fn cid() -> CommandId {
+    CommandId::new(uuid(3))
+}
+
+fn user() -> UserId {
+    UserId::new(uuid(4))
+}
+
+fn error() -> ErrorBody {
+    ErrorBody::store_unavailable()
+}
+
+pub(super) fn client_frames() -> Vec<ClientFrame> {
+    let place =
+        |after, credit| Attach { ch: CH, session: session(), after, credit, window_ms: 100 };
+    let at_cursor = place(After::Cursor(Cursor { epoch: Epoch(1), seq: Seq(41) }), Some(262_144));
+    let hello = Hello {
+        v: (1, 1),
+        token: Some("a.b.c".into()),
+        client: ClientInfo { name: "golden".into(), version: "1.0.0".into() },
+        features: vec!["ping".into()],
+        attach: vec![
+            at_cursor,
+            Attach { ch: Channel(2), window_ms: 0, ..place(After::Open, None) },
+        ],
+    };
+    let start = RunStart { input: "Add a footer".into(), on_busy: OnBusy::Queue, model: None };
+    let mut call = Method::RunStart(session(), cid(), start).to_call();
+    call.id = 7;
+    vec![
+        ClientFrame::Hello(hello),
+        ClientFrame::Auth { token: "d.e.f".into() },
+        ClientFrame::Attach(place(After::Tail(50), Some(262_144))),
+        ClientFrame::Detach { ch: CH },
+        ClientFrame::Ack { acks: vec![Ack(CH, Seq(42), 263_000), Ack(Channel(2), Seq(7), 4096)] },
+        ClientFrame::Call(call),
+        ClientFrame::Ping { ts: TS },
+        ClientFrame::Pong,
+    ]
+}
+
+pub(super) fn server_frames() -> Vec<ServerFrame> {
+    let (epoch, head, ch, session) = (Epoch(1), Seq(45), CH, session());
+    let status = Status::Running;
+    vec![
+        ServerFrame::Welcome(Welcome {
+            v: 1,
+            conn: ConnectionId::new(uuid(5)),
+            heartbeat: Heartbeat { interval_ms: 25_000, timeout_ms: 10_000 },
+            limits: BTreeMap::from([("message_bytes".into(), 65_536), ("runs".into(), 4)]),
+            features: vec!["ping".into()],
+            auth_expires_in_ms: 900_000,
+            time: TS,
+        }),
+        ServerFrame::Ok { id: 7, result: json!({ "queued": false }), duplicate: true },
+        ServerFrame::Err { id: 7, error: error() },
+        ServerFrame::Attached(Attached {
+            ch,
+            session,
+            epoch,
+            head,
+            after: Seq(41),
+            mode: Mode::Resumed,
+            status,
+            run: Some(OpenRun { run: run(), cid: cid() }),
+        }),
+        ServerFrame::Ev(Ev {
+            ch,
+            seq: Seq(44),
+            from: Some(Seq(42)),
+            ts: TS,
+            event: Event::TextDelta { part: PART, text: "Hi \"you\" ü\n".into() },
+        }),
+        ServerFrame::CaughtUp(CaughtUp { ch, seq: head }),
+        ServerFrame::Reset(Reset {
+            ch,
+            session,
+            epoch: Epoch(2),
+            head,
+            after: Seq(40),
+            reason: Reason::EpochChanged,
+            status,
+        }),
+        ServerFrame::Detached(Detached {
+            ch,
+            reason: Reason::SlowConsumer,
+            retry_after_ms: Some(1000),
+        }),
+        ServerFrame::AuthRequired { deadline_ms: 60_000 },
+        ServerFrame::Limits(Limits {
+            limits: vec![Limit { name: "messages".into(), limit: 100 }],
+            retry_after_ms: Some(250),
+        }),
+        ServerFrame::GoAway(GoAway { reason: Reason::Draining, reconnect_in_ms: 1500 }),
+        ServerFrame::Ping { ts: TS },
+        ServerFrame::Pong { ts: TS },
+        ServerFrame::Error { ch: Some(ch), error: error() },
+    ]
+}
+
+pub(super) fn events() -> Vec<Event> {
+    let mut events = whole_events();
+    events.extend(part_events());
+    events
+}
+
+/// Events that belong to no part.
+fn whole_events() -> Vec<Event> {
+    let (run, name) = (run(), StepName::Generating);
+    vec![
+        Event::Notice {
+            notice: Notice::CancelRequested,
+            by: Some(user()),
+            cid: Some(cid()),
+            run: Some(run),
+            start_cid: Some(CommandId::new(uuid(6))),
+            message: "no longer needed".into(),
+        },
+        Event::InputUser {
+            run,
+            cid: cid(),
+            by: user(),
+            text: "Add a footer".into(),
+            model: Some("small".into()),
+        },
+        Event::InputRequested { request: 1, run, text: "Which colour?".into() },
+        Event::InputResolved { request: 1, answered: true },
+        Event::RunStarted { run, provider: "demo".into(), model: "small".into() },
+        Event::RunRecovering { run, attempt: 2, superseded_from: Some(Seq(43)) },
+        Event::RunFinished { run, outcome: Outcome::Failed, error: Some(error()) },
+        Event::StepStarted { name },
+        Event::StepFinished { name },
+        Event::FileDeleted { path: "src/old.ts".into() },
+        Event::FileMoved { from: "a.ts".into(), to: "b.ts".into() },
+        Event::FilesCommitted { run, commit: COMMIT.into(), added: 1, changed: 2, removed: 3 },
+        Event::Usage {
+            run,
+            usage: Usage {
+                input_tokens: 1200,
+                output_tokens: 340,
+                cached_tokens: 1000,
+                reasoning_tokens: 40,
+                source: UsageSource::Provider,
+            },
+        },
+        Event::Progress { name, percent: 70, message: "writing src/App.tsx".into() },
+        Event::Error { error: ErrorBody::new(Code::InvalidArgument, Reason::BadPath, "../x") },
+    ]
+}
+
+fn part_events() -> Vec<Event> {
+    let part = PART;
+    let text = || "some \"text\"\n".to_owned();
+    vec![
+        Event::TextStart { part },
+        Event::TextDelta { part, text: text() },
+        Event::TextEnd { part },
+        Event::ReasoningStart { part },
+        Event::ReasoningDelta { part, text: text() },
+        Event::ReasoningEnd { part },
+        Event::ToolStart { part, name: "search".into() },
+        Event::ToolArgsDelta { part, text: text() },
+        Event::ToolReady { part },
+        Event::ToolOutputDelta { part, text: text() },
+        Event::ToolEnd { part, ok: true },
+        Event::FileStart { part, path: "src/App.tsx".into() },
+        Event::FileDelta { part, text: text() },
+        Event::FileEnd { part, complete: true, bytes: 6, sha256: SHA256.into() },
+    ]
+}
+
+/// One call of every method.
+pub(super) fn methods() -> Vec<Method> {
+    let start = RunStart {
+        input: "Add a footer".into(),
+        on_busy: OnBusy::Interrupt,
+        model: Some("small".into()),
+    };
+    let get = FilesGet { path: "src/App.tsx".into(), commit: Some(COMMIT.into()), offset: 65_536 };
+    vec![
+        Method::SessionCreate(session(), cid(), SessionCreate { title: "A page".into() }),
+        Method::SessionGet(session()),
+        Method::SessionList(SessionList { cursor: Some("c2".into()), limit: Some(20) }),
+        Method::SessionClose(session(), cid()),
+        Method::RunStart(session(), cid(), start),
+        Method::RunCancel(session(), cid(), RunCancel::StartCid(CommandId::new(uuid(6)))),
+        Method::HistoryGet(session(), HistoryGet { before: Some(Seq(41)), limit: Some(20) }),
+        Method::FilesList(
+            session(),
+            FilesList { commit: Some(COMMIT.into()), after: Some("src/App.tsx".into()) },
+        ),
+        Method::FilesGet(session(), get),
+    ]
+}
+
+/// Checks the golden files of a method. A new method does not compile before it has its line.
+pub(super) fn golden_of(method: &Method) {
+    let name = method.name();
+    match method {
+        Method::SessionCreate(_, _, create) => of_method(name, Some(create.clone()), &info()),
+        Method::SessionGet(_) | Method::SessionClose(..) => of_method(name, None::<()>, &info()),
+        Method::SessionList(list) => {
+            let page = SessionPage { items: vec![info()], next_cursor: Some("c3".into()) };
+            of_method(name, Some(list.clone()), &page);
+        }
+        Method::RunStart(_, _, start) => {
+            let accepted = RunAccepted { run: run(), seq: Seq(46), queued: true };
+            of_method(name, Some(start.clone()), &accepted);
+        }
+        Method::RunCancel(_, _, cancel) => {
+            of_method(name, Some(*cancel), &RunCancelled { run: Some(run()), active: true });
+        }
+        Method::HistoryGet(_, get) => {
+            let event = Event::StepStarted { name: StepName::Applying };
+            let entries = vec![Entry { seq: Seq(40), ts: TS, event }];
+            let page = HistoryPage { epoch: Epoch(1), entries, next_before: Some(Seq(40)) };
+            of_method(name, Some(get.clone()), &page);
+        }
+        Method::FilesList(_, list) => {
+            let page = FilePage {
+                commit: Some(COMMIT.into()),
+                files: vec![file()],
+                next_after: Some("src/App.tsx".into()),
+                object: Some("tree …\n".into()),
+            };
+            of_method(name, Some(list.clone()), &page);
+        }
+        Method::FilesGet(_, get) => {
+            let text = "hello\n".to_owned();
+            let commit = COMMIT.to_owned();
+            let slice =
+                FileSlice { commit, file: file(), offset: 65_536, text, next_offset: Some(65_542) };
+            of_method(name, Some(get.clone()), &slice);
+        }
+    }
+}
+
+fn file() -> FileInfo {
+    FileInfo { path: "src/App.tsx".into(), oid: OID.into(), bytes: 70_000 }
+}
+
+fn info() -> SessionInfo {
+    SessionInfo {
+        session: session(),
+        epoch: Epoch(1),
+        head: Seq(45),
+        title: "A page".into(),
+        status: Status::Waiting,
+        run: Some(OpenRun { run: run(), cid: cid() }),
+        commit: Some(COMMIT.into()),
+        created_at: TS,
+    }
+}
