@@ -1,6 +1,58 @@
-//! Greenroom's behaviour.
+//! Greenroom's behaviour: who owns what, who restarts whom. Knows no driver: what lies outside
+//! are the traits of [`port`].
+//!
+//! ```text
+//! engine                        a child that ends, ends the node; its next start recovers
+//! ├─ lane                       the journal's only writer; fenced: the node stops
+//! ├─ llm      ── provider       started again
+//! ├─ sessions ── session        from its log, 3 times in 5 s, then it rests for 30 s
+//! │               └ run         its session says how it ended
+//! ├─ users    ── user           comes back with its next socket
+//! │               └ connection  a plain task
+//! └─ keeper
+//! ```
+//!
+//! Calls, which wait, form a graph without cycles: connection -> user, session; run -> session,
+//! provider. A session waits on nobody: its batch goes to its lane as a message and comes back as
+//! one.
+//!
+//! | queue | bound | when it is full |
+//! |---|---|---|
+//! | lane, waiting groups | one a live session | the session's next batch grows |
+//! | session, accepted entries | 64 KiB a run, one command a socket | the run stops reading its provider |
+//! | session, runs | 9 | `queue_full` |
+//! | connection, operations | 64 | the socket is not read |
+//! | connection, answers | what one message asks for | the socket is not read |
+//! | ring | the tail in no segment, and 32 KiB | readers below it read segments |
+//! | provider, calls | configured | a run waits, then fails with `provider_rate_limited` |
 
+pub(crate) mod connection;
+mod engine;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod health;
+mod journal;
+mod keeper;
+mod llm;
+mod meter;
+mod node;
+mod permits;
+mod plant;
 pub mod port;
 pub mod run;
+mod session;
+mod sessions;
+mod sync;
+mod user;
+mod users;
+
+pub use engine::{Engine, EngineError};
+pub use health::Health;
+pub use meter::Meter;
+pub use node::{EngineConfig, Ports};
+
+/// Spawns a task that ends by itself: every wait in it has a bound of its own.
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns short tasks")]
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(task));
+}

@@ -5,6 +5,7 @@ mod auth;
 mod clock;
 mod documents;
 mod journal;
+mod limiter;
 mod objects;
 mod provider;
 mod segments;
@@ -16,6 +17,7 @@ pub use auth::{AuthError, Authenticator, Principal};
 pub use clock::{Clock, FixedClock};
 pub use documents::{Document, Documents, Put};
 pub use journal::{Appended, Incarnation, Journal, Position, Record};
+pub use limiter::{Limited, Limiter, Unlimited};
 pub use objects::{Object, ObjectKind, Objects, Oid, OidError};
 pub use provider::{
     Delta, DeltaStream, Finish, Message, Provider, ProviderError, ProviderErrorKind, Request, Role,

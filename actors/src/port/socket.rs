@@ -52,7 +52,7 @@ pub trait Socket: Send {
     /// [`SocketError`]; the socket is of no further use.
     fn feed(&mut self, text: String) -> Result<(), SocketError>;
 
-    /// Queues a ping.
+    /// Queues a ping, which [`Step::Flushed`] does not announce.
     ///
     /// # Errors
     /// [`SocketError`]; the socket is of no further use.

@@ -1,1 +1,28 @@
-//! One generation.
+//! One generation: from a prompt to an answer's events, and from those to a commit.
+//!
+//! All but the actor and what drives it is pure. [`prompt`] builds what the provider is asked, [`artifact`] reads what
+//! it answers, [`output`] turns that into events and changes, [`replay`] finds the changes again
+//! after a crash, [`tree`] applies them to a project and makes git objects of it.
+
+mod actor;
+mod answer;
+pub mod artifact;
+mod changes;
+mod drive;
+mod handle;
+mod mouth;
+mod outbox;
+pub mod output;
+pub(crate) mod project;
+pub mod prompt;
+mod prose;
+pub mod replay;
+mod tag;
+pub mod tree;
+mod usage;
+
+pub(crate) use actor::{RunActor, RunArguments};
+pub use changes::{Change, Changes};
+pub(crate) use handle::{End, RunHandle};
+pub use output::OutputLimits;
+pub use tag::Tag;

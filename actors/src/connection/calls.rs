@@ -1,0 +1,192 @@
+//! Calls: from a method to its result.
+
+use super::{attach, files, serve::Edge};
+use crate::{
+    port::{Principal, SessionRow, StoreError},
+    session::{Answer, Answered, command::Command, feed::Feed, reader},
+};
+use greenroom_protocol::{
+    error::{Code, ErrorBody, Reason},
+    frame::{Call, ServerFrame, entries_json, write_ok},
+    id::{Seq, SessionId},
+    method::{HistoryGet, Method, SessionInfo, SessionList, SessionPage, page_items},
+};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::sync::Arc;
+
+/// Largest page of entries, in bytes, so that an answer stays a moderate frame.
+const PAGE_BYTES_MAX: usize = 32 * 1024;
+
+/// A result as JSON, and whether the command was repeated.
+type Result<T> = std::result::Result<T, ErrorBody>;
+
+/// Performs a call: the frame that answers it.
+pub(super) async fn perform(edge: &Edge, principal: Principal, call: &Call) -> String {
+    let result = match Method::from_call(call) {
+        Ok(method) => dispatch(edge, principal, method).await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok((result, duplicate)) => write_ok(call.id, duplicate, &result),
+        Err(error) => ServerFrame::Err { id: call.id, error }.encode(),
+    }
+}
+
+async fn dispatch(
+    edge: &Edge,
+    principal: Principal,
+    method: Method,
+) -> Result<(Box<RawValue>, bool)> {
+    let by = principal.user;
+    let (session, command) = match method {
+        Method::SessionCreate(session, cid, create) => {
+            (session, Command::Create { cid, title: create.title })
+        }
+        Method::SessionClose(session, cid) => (session, Command::Close { cid }),
+        Method::RunStart(session, cid, start) => (session, Command::Start { cid, start }),
+        Method::RunCancel(session, cid, cancel) => (session, Command::Cancel { cid, cancel }),
+        Method::SessionGet(session) => return first(&get(edge, principal, session).await?),
+        Method::SessionList(list) => return first(&sessions(edge, principal, &list).await?),
+        Method::HistoryGet(session, get) => {
+            return Ok((history(edge, principal, session, &get).await?, false));
+        }
+        Method::FilesList(session, list) => {
+            owned(edge, principal, session).await?;
+            return first(&files::list(edge, session, &list).await?);
+        }
+        Method::FilesGet(session, get) => {
+            owned(edge, principal, session).await?;
+            return first(&files::get(edge, session, &get).await?);
+        }
+    };
+    let Answered { answer, duplicate } = edge.sessions.call(session, by, command).await?;
+    let json = match answer {
+        Answer::Info(info) => json(&info)?,
+        Answer::Accepted(accepted) => json(&accepted)?,
+        Answer::Cancelled(cancelled) => json(&cancelled)?,
+        Answer::Taken => json(&())?,
+    };
+    Ok((json, duplicate))
+}
+
+fn json(value: &impl Serialize) -> Result<Box<RawValue>> {
+    to_raw_value(value).map_err(|_| ErrorBody::internal())
+}
+
+fn first(value: &impl Serialize) -> Result<(Box<RawValue>, bool)> {
+    Ok((json(value)?, false))
+}
+
+/// The store's failure, as the client sees it.
+pub(super) fn unavailable(error: StoreError) -> ErrorBody {
+    tracing::warn!(%error, "a read failed");
+    match error {
+        StoreError::Unavailable(_) => ErrorBody::store_unavailable(),
+        StoreError::Corrupt(_) => ErrorBody::internal(),
+    }
+}
+
+/// The row of a session that is the caller's.
+async fn owned(edge: &Edge, principal: Principal, session: SessionId) -> Result<SessionRow> {
+    let row = edge.node.store.session(session).await.map_err(unavailable)?;
+    row.filter(|row| row.user == principal.user).ok_or_else(ErrorBody::session_not_found)
+}
+
+/// One session, without waking it.
+async fn get(edge: &Edge, principal: Principal, session: SessionId) -> Result<SessionInfo> {
+    let row = owned(edge, principal, session).await?;
+    let lease = edge.sessions.lease(session).await?;
+    let feed = attach::feed(edge, &lease, session).await?;
+    let view = feed.view();
+    let mut info = info(row);
+    (info.head, info.status, info.run) = (view.head, view.status, view.run);
+    if info.commit.is_none() || view.run.is_some() {
+        info.commit = files::head(edge, session).await?.or(info.commit);
+    }
+    Ok(info)
+}
+
+fn info(row: SessionRow) -> SessionInfo {
+    SessionInfo {
+        session: row.session,
+        epoch: row.epoch,
+        head: row.projection.seq,
+        title: row.title,
+        status: row.projection.status,
+        run: None,
+        commit: row.projection.commit,
+        created_at: row.created_at_ms,
+    }
+}
+
+async fn sessions(edge: &Edge, principal: Principal, list: &SessionList) -> Result<SessionPage> {
+    let after = list.cursor.as_deref().map(parse_cursor).transpose()?;
+    let limit = page_items(list.limit);
+    let page = edge.node.store.sessions_of(principal.user, after, limit).await;
+    let page = page.map_err(unavailable)?;
+    let last = page.rows.last().map(|row| format!("{}.{}", row.created_at_ms, row.session));
+    let next_cursor = last.filter(|_| page.more);
+    Ok(SessionPage { items: page.rows.into_iter().map(info).collect(), next_cursor })
+}
+
+fn parse_cursor(cursor: &str) -> Result<(u64, SessionId)> {
+    let parts = cursor.split_once('.');
+    parts.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(|| {
+        let message = "the cursor is none of this list; start again without one";
+        ErrorBody::new(Code::InvalidArgument, Reason::Malformed, message)
+    })
+}
+
+/// Entries before a place, in order; the page says itself where the one before it ends.
+async fn history(
+    edge: &Edge,
+    principal: Principal,
+    session: SessionId,
+    get: &HistoryGet,
+) -> Result<Box<RawValue>> {
+    owned(edge, principal, session).await?;
+    let lease = edge.sessions.lease(session).await?;
+    let feed = attach::feed(edge, &lease, session).await?;
+    let head = feed.view().head;
+    let last = get.before.map_or(head, |before| before.prev().min(head));
+    let first = Seq(last.0.saturating_sub(u64::from(page_items(get.limit))));
+    let rests = read_range(edge, &feed, first, last).await?;
+    // The latest that fit: a reader goes backwards.
+    let mut bytes = 0;
+    let fits = |rest: &&String| {
+        let fits = bytes == 0 || bytes + rest.len() <= PAGE_BYTES_MAX;
+        bytes += rest.len();
+        fits
+    };
+    let count = rests.iter().rev().take_while(fits).count();
+    let page = rests.iter().skip(rests.len() - count).map(String::as_str);
+    let entries = entries_json(page).ok_or_else(ErrorBody::internal)?;
+    let begins = last.0 + 1 - count as u64;
+    let next = if begins > 1 { format!(r#","next_before":{begins}"#) } else { String::new() };
+    let page = format!(r#"{{"epoch":{},"entries":{}{next}}}"#, feed.epoch, entries.get());
+    RawValue::from_string(page).map_err(|_| ErrorBody::internal())
+}
+
+async fn read_range(
+    edge: &Edge,
+    feed: &Arc<Feed>,
+    mut after: Seq,
+    last: Seq,
+) -> Result<Vec<String>> {
+    let mut rests = Vec::new();
+    while after < last {
+        let entries = reader::read_after(feed, &*edge.node.store, after).await;
+        let entries = entries.map_err(unavailable)?;
+        if entries.is_empty() {
+            break;
+        }
+        for (seq, rest) in entries {
+            if seq <= last {
+                rests.push(String::from_utf8_lossy(&rest).into_owned());
+            }
+            after = seq;
+        }
+    }
+    Ok(rests)
+}

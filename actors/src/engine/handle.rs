@@ -1,0 +1,153 @@
+//! The engine's public face.
+
+use super::actor::{EngineActor, EngineArguments, Parts};
+use crate::{
+    connection::serve,
+    health::Health,
+    meter::Meter,
+    node::{EngineConfig, Ports},
+    port::{Incarnation, Principal, Socket, StoreError},
+};
+use greenroom_protocol::error::CloseCode;
+use ractor::{Actor, ActorRef};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long sockets get to go away by themselves before they are closed.
+const GOAWAY_SPREAD: Duration = Duration::from_secs(2);
+
+/// How long sessions get to store what they hold.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a drain looks whether runs have ended.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error("the store failed at start")]
+    Store(#[from] StoreError),
+    /// A journal of an earlier life cannot be read.
+    #[error("recovery failed: {0}")]
+    Recovery(String),
+    /// An actor did not start.
+    #[error("an actor did not start: {0}")]
+    Spawn(String),
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    actor: ActorRef<()>,
+    parts: Parts,
+    /// Cancelled once the root actor has ended.
+    ended: CancellationToken,
+}
+
+impl Engine {
+    /// Starts the engine: opens the journal, recovers what earlier lives left, starts all actors.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing runs then.
+    pub async fn start(ports: Ports, config: EngineConfig) -> Result<Self, EngineError> {
+        let (ready, parts) = oneshot::channel();
+        let arguments = EngineArguments { ports, config, ready: Mutex::new(Some(ready)) };
+        let spawned = Actor::spawn(None, EngineActor, arguments).await;
+        let (actor, join) = spawned.map_err(|error| EngineError::Spawn(error.to_string()))?;
+        let parts = parts.await.map_err(|_| EngineError::Spawn("the root actor".into()))??;
+        let ended = CancellationToken::new();
+        let cancel = ended.clone().drop_guard();
+        crate::spawn(async move {
+            let _ = join.await;
+            drop(cancel);
+        });
+        parts.wake_owned();
+        Ok(Self { actor, parts, ended })
+    }
+
+    /// Serves a socket until it ends. `ticket` is whom the upgrade's ticket stood for.
+    pub async fn serve(&self, socket: impl Socket, ticket: Option<Principal>) {
+        serve(self.parts.edge.clone(), socket, ticket).await;
+    }
+
+    /// Whether the node can take new work.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        self.parts.edge.node.health.clone()
+    }
+
+    /// What the engine counts.
+    #[must_use]
+    pub fn meter(&self) -> Arc<Meter> {
+        self.parts.edge.node.meter.clone()
+    }
+
+    /// Resolves when the engine has failed and cannot go on; pending for ever otherwise.
+    pub async fn failed(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// This life of the node's journal.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.parts.edge.node.journal.incarnation()
+    }
+
+    /// Ends every actor where it is, as a kill of the process would.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        self.actor.kill();
+    }
+
+    /// Panics a session's actor.
+    #[cfg(test)]
+    pub(super) async fn panic_session(&self, session: greenroom_protocol::id::SessionId) {
+        if let Ok(handle) = self.parts.edge.sessions.wake(session).await {
+            handle.panic();
+        }
+    }
+
+    /// Begins to drain: no new runs; sockets are told.
+    pub fn go_away(&self) {
+        self.parts.edge.node.health.set_draining();
+        self.parts.edge.users.go_away(GOAWAY_SPREAD);
+    }
+
+    /// Drains in order: runs end or are left to the next start, sockets close, sessions store
+    /// what they hold, actors stop.
+    pub async fn drain(&self) {
+        self.go_away();
+        let node = &self.parts.edge.node;
+        let until = Instant::now() + node.config.drain_timeout;
+        while !node.permits.is_empty() && Instant::now() < until && !self.ended.is_cancelled() {
+            sleep(DRAIN_POLL).await;
+        }
+        self.parts.edge.users.close_all(CloseCode::GoingAway);
+        self.parts.edge.sessions.shut_down(STORE_TIMEOUT).await;
+        self.actor.stop(None);
+        let _ = timeout(STORE_TIMEOUT, self.ended.cancelled()).await;
+    }
+}
+
+impl Parts {
+    /// Wakes the sessions that earlier lives owned: each may have a run to go on with.
+    fn wake_owned(&self) {
+        let (sessions, owned) = (self.edge.sessions.clone(), self.owned.clone());
+        crate::spawn(async move {
+            for session in owned {
+                // Waking is a message; the session reads its log by itself.
+                if let Err(error) = sessions.wake(session).await {
+                    tracing::warn!(%session, error = %error.message, "a session was not woken");
+                }
+            }
+        });
+    }
+}

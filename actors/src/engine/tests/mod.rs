@@ -1,0 +1,8 @@
+//! The whole engine on a paused clock, with fakes for all that lies outside.
+
+mod bench;
+mod commands;
+mod resume;
+mod rules;
+mod runs;
+mod supervision;

@@ -1,0 +1,73 @@
+use super::bench::{Bench, USER};
+use crate::port::Journal as _;
+use greenroom_protocol::{
+    event::{Event, Outcome},
+    frame::After,
+};
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_panics_comes_back_from_its_log_with_its_run() {
+    let mut bench = Bench::new().await;
+    let mut client = bench.attached().await;
+    client.start(2, "talk").await.unwrap();
+    let mut call = bench.calls.next().await.unwrap();
+    call.text("before").await;
+    client.entries_until(|event| matches!(event, Event::TextDelta { .. })).await;
+
+    bench.engine.panic_session(super::bench::SESSION).await;
+    call.dropped().await;
+    let call = bench.calls.next().await.unwrap();
+    call.finish().await;
+    let (entries, outcome, _) = client.until_finished().await;
+    assert_eq!(outcome, Outcome::Completed);
+    assert!(entries.iter().any(|entry| matches!(entry.event, Event::RunRecovering { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_sleeps_and_wakes_for_its_next_run() {
+    let mut bench = Bench::new().await;
+    drop(bench.attached().await);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(bench.engine.meter().sessions_live.get(), 0);
+    assert_eq!(bench.store.record_count(), 0, "its entries are in segments");
+
+    let mut client = bench.reader().await;
+    client.start(2, "talk").await.unwrap();
+    bench.calls.next().await.unwrap().finish().await;
+    let (entries, outcome, _) = client.until_finished().await;
+    assert_eq!(outcome, Outcome::Completed, "{entries:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_journal_ends_the_node() {
+    let bench = Bench::new().await;
+    let client = bench.attached().await;
+    bench.store.fence(bench.engine.incarnation());
+    let mut second = bench.client(USER).await;
+    second.attach(After::Start).await;
+    second.send_call("run.start", super::bench::cid(2), &serde_json::json!({"input": "x"})).await;
+    bench.engine.failed().await;
+    drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_killed_before_it_has_woken_what_it_recovered_leaves_no_run_to_nobody() {
+    let mut bench = Bench::new().await;
+    let mut client = bench.attached().await;
+    client.start(2, "talk").await.unwrap();
+    bench.calls.next().await.unwrap().begin();
+    let first = bench.engine.incarnation();
+    bench.engine.kill();
+    bench.engine.failed().await;
+    // The second life recovers and dies before any session's actor begins.
+    let second = bench.store.open().await.unwrap();
+    crate::journal::recover(&*bench.store, second).await.unwrap();
+    assert_ne!(first, second);
+
+    let mut bench = Bench::on(bench.store, crate::EngineConfig::default()).await;
+    let call = bench.calls.next().await.unwrap();
+    call.finish().await;
+    let (_, outcome, _) = bench.reader().await.until_finished().await;
+    assert_eq!(outcome, Outcome::Completed);
+}

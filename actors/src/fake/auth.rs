@@ -1,0 +1,54 @@
+//! Tokens that say whose they are.
+
+use crate::port::{AuthError, Authenticator, Principal};
+use greenroom_protocol::id::UserId;
+
+/// Takes a user's id as the token of that user: `usr_…`, or `usr_…@1000` for one that expires
+/// 1000 ms after 1970.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FakeAuth;
+
+impl FakeAuth {
+    /// A token without an end.
+    #[must_use]
+    pub fn token(user: UserId) -> String {
+        user.to_string()
+    }
+
+    /// A token that ends at `expires_at_ms`.
+    #[must_use]
+    pub fn token_until(user: UserId, expires_at_ms: u64) -> String {
+        format!("{user}@{expires_at_ms}")
+    }
+}
+
+impl Authenticator for FakeAuth {
+    fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError> {
+        let (user, expires_at_ms) = match token.split_once('@') {
+            Some((user, at)) => (user, at.parse().map_err(|_| AuthError::Invalid)?),
+            None => (token, u64::MAX),
+        };
+        let user = user.parse().map_err(|_| AuthError::Invalid)?;
+        if expires_at_ms <= now_ms {
+            return Err(AuthError::Expired);
+        }
+        Ok(Principal { user, expires_at_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_token_stands_for_its_user_until_it_expires() {
+        let user = UserId::new(Uuid::from_u128(1));
+        let token = FakeAuth::token_until(user, 1000);
+
+        assert_eq!(FakeAuth.verify(&token, 999), Ok(Principal { user, expires_at_ms: 1000 }));
+        assert_eq!(FakeAuth.verify(&token, 1000), Err(AuthError::Expired));
+        assert_eq!(FakeAuth.verify("nobody", 0), Err(AuthError::Invalid));
+        assert!(FakeAuth.verify(&FakeAuth::token(user), u64::MAX - 1).is_ok());
+    }
+}

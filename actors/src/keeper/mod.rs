@@ -1,0 +1,5 @@
+//! Scheduled work of the node.
+
+mod actor;
+
+pub(crate) use actor::KeeperActor;

@@ -1,0 +1,115 @@
+//! What the engine counts. Names by Prometheus' conventions; no user or session is a label.
+
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// All metrics of the engine.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    /// Sockets that said hello.
+    pub connections: Gauge,
+    /// Attachments on all sockets.
+    pub attachments: Gauge,
+    /// Session actors alive.
+    pub sessions_live: Gauge,
+    /// Runs under way.
+    pub runs_active: Gauge,
+    /// Runs that began.
+    pub runs: Counter,
+    /// Runs that went on after a crash.
+    pub runs_recovered: Counter,
+    /// Entries appended to logs.
+    pub entries: Counter,
+    /// Journal records written.
+    pub journal_records: Counter,
+    /// Appends that the store refused.
+    pub journal_refusals: Counter,
+    /// From a record's begin to its durability.
+    pub journal_seconds: Histogram,
+    /// From a provider's first content to the entry's durability.
+    pub first_delta_seconds: Histogram,
+    /// Frames sent.
+    pub frames_sent: Counter,
+    /// Attachments that began, with or without a reset.
+    pub resumes: Counter,
+    /// Attachments whose place did not exist.
+    pub resets: Counter,
+    /// Attachments detached because they read too slowly.
+    pub slow_consumers: Counter,
+    /// Actors restarted after a panic.
+    pub actor_restarts: Counter,
+    /// Requests refused for their rate.
+    pub rate_limited: Counter,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        Self {
+            connections: Gauge::default(),
+            attachments: Gauge::default(),
+            sessions_live: Gauge::default(),
+            runs_active: Gauge::default(),
+            runs: Counter::default(),
+            runs_recovered: Counter::default(),
+            entries: Counter::default(),
+            journal_records: Counter::default(),
+            journal_refusals: Counter::default(),
+            journal_seconds: seconds(),
+            first_delta_seconds: seconds(),
+            frames_sent: Counter::default(),
+            resumes: Counter::default(),
+            resets: Counter::default(),
+            slow_consumers: Counter::default(),
+            actor_restarts: Counter::default(),
+            rate_limited: Counter::default(),
+        }
+    }
+}
+
+impl Meter {
+    /// Makes the metrics readable through a registry, which adds its own prefix.
+    pub fn register(&self, registry: &mut Registry) {
+        let gauges = [
+            ("ws_connections", "Sockets that said hello", &self.connections),
+            ("attachments", "Attachments on all sockets", &self.attachments),
+            ("sessions_live", "Session actors alive", &self.sessions_live),
+            ("runs_active", "Runs under way", &self.runs_active),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+        let counters = [
+            ("runs", "Runs that began", &self.runs),
+            ("runs_recovered", "Runs that went on after a crash", &self.runs_recovered),
+            ("entries", "Entries appended to logs", &self.entries),
+            ("journal_records", "Journal records written", &self.journal_records),
+            ("journal_refusals", "Appends that the store refused", &self.journal_refusals),
+            ("frames_sent", "Frames sent", &self.frames_sent),
+            ("session_resumes", "Attachments that began", &self.resumes),
+            ("session_resets", "Attachments whose place did not exist", &self.resets),
+            ("ws_slow_consumers", "Attachments that read too slowly", &self.slow_consumers),
+            ("actor_restarts", "Actors restarted after a panic", &self.actor_restarts),
+            ("ratelimit_rejected", "Requests refused for their rate", &self.rate_limited),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "journal_append_seconds",
+            "From a record's begin to its durability",
+            self.journal_seconds.clone(),
+        );
+        registry.register(
+            "first_delta_seconds",
+            "From a provider's first content to the entry's durability",
+            self.first_delta_seconds.clone(),
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! What all actors of a node share.
+
+use crate::{
+    health::Health,
+    journal::JournalHandle,
+    llm::LlmHandle,
+    meter::Meter,
+    permits::Permits,
+    port::{Authenticator, Clock, Limiter, Store},
+    run::OutputLimits,
+};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Settings of the engine. Durations are lengths of tokio's clock.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Coalescing window of a run's deltas; the first goes at once. 0: none.
+    pub window: Duration,
+    /// Widest window under load.
+    pub window_max: Duration,
+    /// Least time between two journal records where nothing is urgent.
+    pub linger: Duration,
+    /// An idle session's actor sleeps after this long.
+    pub hibernate_after: Duration,
+    /// How often a session looks after its tail.
+    pub session_tick: Duration,
+    /// Runs under way a user.
+    pub runs_per_user: u32,
+    /// Sockets a user.
+    pub connections_per_user: u32,
+    /// Attachments a socket.
+    pub attachments_per_connection: u32,
+    /// Calls to one provider at a time, over all users.
+    pub provider_calls: u32,
+    /// How long a run may wait for a place at its provider.
+    pub provider_wait: Duration,
+    /// Longest run.
+    pub run_timeout: Duration,
+    /// What one run may write.
+    pub output: OutputLimits,
+    /// How long a drain waits for runs.
+    pub drain_timeout: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_millis(40),
+            window_max: Duration::from_millis(250),
+            linger: Duration::from_millis(3),
+            hibernate_after: Duration::from_secs(30),
+            session_tick: Duration::from_secs(5),
+            runs_per_user: 8,
+            connections_per_user: 32,
+            attachments_per_connection: 128,
+            provider_calls: 1024,
+            provider_wait: Duration::from_secs(30),
+            run_timeout: Duration::from_secs(30 * 60),
+            output: OutputLimits::default(),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the engine needs from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// Time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Who a token stands for.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Rates.
+    pub limiter: Arc<dyn Limiter>,
+    /// Providers in order of preference; the first is the default.
+    pub providers: Vec<Arc<dyn crate::port::Provider>>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ports")
+    }
+}
+
+/// One node's shared parts.
+pub(crate) struct Node {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) limiter: Arc<dyn Limiter>,
+    pub(crate) journal: JournalHandle,
+    pub(crate) llm: LlmHandle,
+    pub(crate) config: EngineConfig,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) permits: Permits,
+    /// Begin of the grid on which windows end together.
+    pub(crate) started: Instant,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Node")
+    }
+}

@@ -1,0 +1,199 @@
+//! Reading an answer: provider to outbox, with the orders and batches that go on meanwhile.
+
+use super::{drive::Stop, handle::End, mouth::Mouth, output::Output, usage};
+use crate::{
+    llm::Ticket,
+    node::Node,
+    port::{Delta, DeltaStream, Finish, ProviderError, Request},
+};
+use futures_util::StreamExt;
+use greenroom_protocol::event::{Event, Usage, UsageSource};
+use std::pin::Pin;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// An answer under way.
+pub(super) struct Answer<'a> {
+    node: &'a Node,
+    end: &'a End,
+    output: Output,
+    events: Vec<Event>,
+    input_tokens: u64,
+    output_bytes: usize,
+    reported: Option<Usage>,
+    finish: Option<Finish>,
+    first: First,
+}
+
+/// The first content, whose way to the log is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum First {
+    Awaited,
+    Came(Instant),
+    Measured,
+}
+
+/// An answer that was read to its end.
+pub(super) struct Answered {
+    pub(super) output: Output,
+    pub(super) finish: Option<Finish>,
+    pub(super) usage: Option<Usage>,
+    pub(super) failure: Option<Stop>,
+}
+
+/// What the wait brought.
+enum Turn {
+    Delta(Option<Result<Delta, ProviderError>>),
+    Taken,
+    Due,
+    End,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) const fn new(
+        node: &'a Node,
+        end: &'a End,
+        output: Output,
+        input_tokens: u64,
+    ) -> Self {
+        Self {
+            node,
+            end,
+            output,
+            events: Vec::new(),
+            input_tokens,
+            output_bytes: 0,
+            reported: None,
+            finish: None,
+            first: First::Awaited,
+        }
+    }
+
+    /// Calls the provider and reads its answer. The call closes when this returns.
+    pub(super) async fn read(
+        mut self,
+        ticket: Ticket,
+        request: Request,
+        mouth: &mut Mouth,
+    ) -> Result<Answered, Stop> {
+        let call = ticket.provider.stream(request);
+        let stream = tokio::select! {
+            stream = call => stream,
+            () = self.end.asked() => return Ok(self.ended(None)),
+        };
+        let failure = match stream {
+            Ok(stream) => self.deltas(stream, mouth).await?,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        Ok(self.ended(failure))
+    }
+
+    /// Reads to the end of the stream, of patience, or of a limit.
+    async fn deltas(
+        &mut self,
+        mut stream: DeltaStream,
+        mouth: &mut Mouth,
+    ) -> Result<Option<Stop>, Stop> {
+        let mut timer = Timer::new(self.node.started);
+        loop {
+            let due = mouth.outbox.due();
+            let has_room = mouth.outbox.has_room();
+            // Each arm is cancel-safe; what it brings is handled below.
+            let turn = tokio::select! {
+                biased;
+                () = self.end.asked() => Turn::End,
+                taken = mouth.taken() => { taken?; Turn::Taken }
+                () = timer.at(due), if due.is_some() => Turn::Due,
+                delta = stream.next(), if has_room => Turn::Delta(delta),
+            };
+            match turn {
+                Turn::End => return Ok(None),
+                Turn::Taken => self.observe_first(),
+                Turn::Due => mouth.send(Instant::now()),
+                Turn::Delta(None) => return Ok(None),
+                Turn::Delta(Some(Err(error))) => return Ok(Some(Stop::failed(error.body()))),
+                Turn::Delta(Some(Ok(delta))) => {
+                    let over = self.delta(delta);
+                    self.events.drain(..).for_each(|event| mouth.outbox.push(event));
+                    if over.is_some() {
+                        return Ok(over);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a delta; answers why the answer is over, if it is.
+    fn delta(&mut self, delta: Delta) -> Option<Stop> {
+        let result = match &delta {
+            Delta::Text(text) => {
+                self.output_bytes += text.len();
+                self.output.text(text, &mut self.events)
+            }
+            Delta::Reasoning(text) => {
+                self.output_bytes += text.len();
+                self.output.reasoning(text, &mut self.events)
+            }
+            Delta::Usage(usage) => {
+                self.reported = Some(*usage);
+                Ok(())
+            }
+            Delta::Finish(finish) => {
+                self.finish = Some(*finish);
+                Ok(())
+            }
+        };
+        if self.first == First::Awaited && self.output_bytes > 0 {
+            self.first = First::Came(Instant::now());
+        }
+        result.err().map(|error| Stop::failed(error.body()))
+    }
+
+    fn observe_first(&mut self) {
+        if let First::Came(at) = self.first {
+            self.node.meter.first_delta_seconds.observe(at.elapsed().as_secs_f64());
+            self.first = First::Measured;
+        }
+    }
+
+    fn failed(self, error: &ProviderError) -> Answered {
+        let failure = Some(Stop::failed(error.body()));
+        Answered { output: self.output, finish: None, usage: None, failure }
+    }
+
+    /// The answer so far, with what it used: as reported, else as estimated.
+    fn ended(self, failure: Option<Stop>) -> Answered {
+        let asked = self.end.ending().map(|ending| Stop::End(Box::new((ending.outcome(), None))));
+        let estimated = Usage {
+            input_tokens: self.input_tokens,
+            output_tokens: usage::estimate([self.output_bytes]),
+            cached_tokens: 0,
+            reasoning_tokens: 0,
+            source: UsageSource::Estimate,
+        };
+        let is_whole = self.finish.is_some();
+        let usage = self.reported.map_or(estimated, |reported| Usage {
+            source: if is_whole { reported.source } else { UsageSource::ProviderPartial },
+            ..reported
+        });
+        let failure = asked.filter(|_| !is_whole).or(failure);
+        Answered { output: self.output, finish: self.finish, usage: Some(usage), failure }
+    }
+}
+
+/// One timer for all windows of an answer; set anew only when the time changes.
+struct Timer(Pin<Box<Sleep>>);
+
+impl Timer {
+    fn new(at: Instant) -> Self {
+        Self(Box::pin(sleep_until(at)))
+    }
+
+    /// Resolves at the time. Cancel-safe.
+    async fn at(&mut self, due: Option<Instant>) {
+        let Some(due) = due else { return std::future::pending().await };
+        if self.0.deadline() != due {
+            self.0.as_mut().reset(due);
+        }
+        self.0.as_mut().await;
+    }
+}

@@ -1,0 +1,321 @@
+//! The steps of a run: generating, applying, the end. What it says is durable before it goes on.
+
+use super::{
+    RunArguments,
+    answer::{Answer, Answered},
+    artifact,
+    mouth::Mouth,
+    outbox::Window,
+    output::Output,
+    project::Project,
+    prompt::{CONTEXT_BYTES_MAX, PromptInput, Turn},
+    replay::Replay,
+    tag::Tag,
+    tree::{ApplyError, ProjectLimits, apply, commit},
+    usage,
+};
+use crate::{
+    plant::{self, Plant},
+    port::{Message, Oid, Request, StoreError},
+    session::{RunSpec, RunStopped, reader},
+};
+use greenroom_protocol::{
+    error::{Code, ErrorBody, Reason},
+    event::{Event, Notice, Outcome, StepName, Usage},
+    frame::Entry,
+    id::Seq,
+};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Tries of a write or read at the store, and the wait between them.
+const STORE_TRIES: u32 = 5;
+const STORE_WAIT: Duration = Duration::from_millis(200);
+
+/// Candidates for a tag; the first nearly always is free.
+const TAG_TRIES: usize = 16;
+
+/// A run under way.
+pub(super) struct Drive {
+    arguments: RunArguments,
+    mouth: Mouth,
+}
+
+/// How a run ends.
+pub(super) type End = (Outcome, Option<ErrorBody>);
+
+/// Why a step did not bring the run further.
+pub(super) enum Stop {
+    /// Say how it ended.
+    End(Box<End>),
+    /// The session takes no more of this run.
+    Stopped,
+}
+
+impl From<RunStopped> for Stop {
+    fn from(RunStopped: RunStopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a run failed at the store");
+        Self::failed(match error {
+            StoreError::Unavailable(_) => ErrorBody::store_unavailable(),
+            StoreError::Corrupt(_) => ErrorBody::internal(),
+        })
+    }
+}
+
+impl Stop {
+    pub(super) fn failed(error: ErrorBody) -> Self {
+        Self::End(Box::new((Outcome::Failed, Some(error))))
+    }
+}
+
+impl Drive {
+    pub(super) fn new(arguments: RunArguments) -> Self {
+        let node = &arguments.node;
+        let window = Window {
+            least: node.config.window,
+            most: node.config.window_max,
+            origin: node.started,
+        };
+        let session = arguments.session.clone();
+        let mouth = Mouth::new(arguments.spec.run.run, session, window);
+        Self { arguments, mouth }
+    }
+
+    const fn spec(&self) -> &RunSpec {
+        &self.arguments.spec
+    }
+
+    /// Runs to the end; the last word is `run.finished`, unless the session takes no more.
+    pub(super) async fn run(mut self) {
+        self.arguments.node.meter.runs.inc();
+        let limit = self.arguments.node.config.run_timeout;
+        let end = match timeout(limit, self.steps()).await {
+            Ok(Ok(())) => (Outcome::Completed, None),
+            Ok(Err(Stop::End(end))) => *end,
+            Ok(Err(Stop::Stopped)) => return,
+            Err(_) => (Outcome::Failed, Some(overlong(limit))),
+        };
+        let (outcome, error) = end;
+        let run = self.spec().run.run;
+        self.mouth.outbox.push(Event::RunFinished { run, outcome, error });
+        // A session that takes no more has written the end itself.
+        let _ = self.mouth.drain().await;
+    }
+
+    async fn steps(&mut self) -> Result<(), Stop> {
+        let replay = if self.spec().attempt > 1 { self.recover().await? } else { self.fresh() };
+        if replay.commit().is_some() {
+            return Ok(()); // only the last word was lost
+        }
+        let parent = self.spec().commit.as_deref().and_then(|commit| commit.parse::<Oid>().ok());
+        let (node, session) = (self.arguments.node.clone(), self.arguments.feed.session);
+        let project = retry(|| Project::read(&*node.store, session, parent)).await?;
+        let changes = if replay.generated() {
+            replay.changes().clone()
+        } else {
+            self.generate(&project, replay).await?
+        };
+        self.apply(&project, parent, &changes).await
+    }
+
+    fn fresh(&self) -> Replay {
+        Replay::new(self.spec().part)
+    }
+
+    /// Finds out from the log how far the run came, and says that it goes on.
+    async fn recover(&mut self) -> Result<Replay, Stop> {
+        let node = self.arguments.node.clone();
+        node.meter.runs_recovered.inc();
+        let RunSpec { head, ref run, attempt, part, .. } = *self.spec();
+        let (mut replay, mut after) = (Replay::new(part), run.accepted);
+        let run = run.run;
+        let mut has_begun = false;
+        while after < head {
+            let feed = &self.arguments.feed;
+            let entries = retry(|| reader::read_after(feed, &*node.store, after)).await?;
+            let Some((last, _)) = entries.last() else { break };
+            after = *last;
+            for (seq, rest) in entries {
+                let entry = std::str::from_utf8(&rest).ok().and_then(|r| Entry::from_rest(r).ok());
+                let entry = entry.ok_or_else(|| {
+                    StoreError::Corrupt(format!("entry {seq} of {}", feed.session))
+                })?;
+                // A run that waited was accepted while another one spoke.
+                has_begun |=
+                    matches!(entry.event, Event::RunStarted { run: begun, .. } if begun == run);
+                if has_begun {
+                    replay.apply(seq, &entry.event);
+                }
+            }
+        }
+        let superseded_from: Option<Seq> = replay.superseded_from();
+        self.mouth.outbox.push(Event::RunRecovering { run, attempt, superseded_from });
+        self.mouth.drain().await?;
+        Ok(replay)
+    }
+
+    /// The model writes; its complete changes.
+    async fn generate(
+        &mut self,
+        project: &Project,
+        replay: Replay,
+    ) -> Result<super::Changes, Stop> {
+        let node = self.arguments.node.clone();
+        let ticket = tokio::select! {
+            ticket = node.llm.ticket(node.config.provider_wait) => ticket.map_err(Stop::failed)?,
+            () = self.arguments.end.asked() => return Err(self.asked_to_end()),
+        };
+        let run = self.spec().run.run;
+        if self.spec().attempt == 1 {
+            let model = self.spec().run.model.clone();
+            let model = model.unwrap_or_else(|| ticket.provider.default_model().to_owned());
+            let provider = ticket.provider.name().to_owned();
+            self.mouth.outbox.push(Event::RunStarted { run, provider, model });
+        }
+        self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
+        // Durable before the call: a call that the log does not know is never made.
+        self.mouth.drain().await?;
+        let (tag, messages) = self.prompt(project, &replay)?;
+        let input_tokens = usage::estimate(messages.iter().map(|message| message.content.len()));
+        let request = Request { run, model: self.spec().run.model.clone(), messages };
+        let output = Output::resume(&tag, node.config.output, replay);
+        let answer = Answer::new(&node, &self.arguments.end, output, input_tokens);
+        let Answered { mut output, finish, usage, failure } =
+            answer.read(ticket, request, &mut self.mouth).await?;
+        let complete = matches!(finish, Some(crate::port::Finish::Stop)) && failure.is_none();
+        let ending = if complete { artifact::Ending::Stopped } else { artifact::Ending::CutOff };
+        let mut events = Vec::new();
+        let within_file = output.finish(ending, &mut events);
+        let complete = complete || (within_file && plant::is(Plant::TruncatedFileCommitted));
+        events.into_iter().for_each(|event| self.mouth.outbox.push(event));
+        self.say_usage(usage);
+        if let Some(failure) = failure.filter(|_| !complete) {
+            return Err(failure);
+        }
+        if let Some(error) = cut_off(finish).filter(|_| !complete) {
+            return Err(Stop::failed(error));
+        }
+        self.mouth.outbox.push(Event::StepFinished { name: StepName::Generating });
+        Ok(output.changes().clone())
+    }
+
+    fn say_usage(&mut self, usage: Option<Usage>) {
+        let run = self.spec().run.run;
+        if let Some(usage) = usage {
+            self.mouth.outbox.push(Event::Usage { run, usage });
+        }
+    }
+
+    fn asked_to_end(&self) -> Stop {
+        let ending = self.arguments.end.ending();
+        let outcome = ending.map_or(Outcome::Cancelled, |ending| ending.outcome());
+        Stop::End(Box::new((outcome, None)))
+    }
+
+    fn prompt(&self, project: &Project, replay: &Replay) -> Result<(Tag, Vec<Message>), Stop> {
+        let turns = self.spec().turns.iter();
+        let history: Vec<Turn> = turns
+            .map(|turn| Turn { prompt: turn.prompt.clone(), answer: turn.answer.clone() })
+            .collect();
+        let input = PromptInput {
+            history: &history,
+            files: &project.files,
+            texts: &project.contents,
+            request: &self.spec().run.prompt,
+            done: (self.spec().attempt > 1).then_some(replay.changes()),
+        };
+        let candidates = std::iter::repeat_with(rand::random).take(TAG_TRIES);
+        let tag =
+            input.choose_tag(candidates).ok_or_else(|| Stop::failed(ErrorBody::internal()))?;
+        let messages = input.build(&tag, CONTEXT_BYTES_MAX);
+        Ok((tag, messages))
+    }
+
+    /// Stores the files and commits them; nothing where nothing changed.
+    async fn apply(
+        &mut self,
+        project: &Project,
+        parent: Option<Oid>,
+        changes: &super::Changes,
+    ) -> Result<(), Stop> {
+        let (node, session) = (self.arguments.node.clone(), self.arguments.feed.session);
+        let run = self.spec().run.run;
+        self.mouth.outbox.push(Event::StepStarted { name: StepName::Applying });
+        let applied = apply(&project.files, changes, ProjectLimits::default())
+            .map_err(|error| Stop::failed(too_large(&error)))?;
+        for warning in &applied.warnings {
+            self.mouth.outbox.push(Event::Notice {
+                notice: Notice::FileRejected,
+                by: None,
+                cid: None,
+                run: Some(run),
+                start_cid: None,
+                message: warning.to_string(),
+            });
+        }
+        if !applied.is_empty() {
+            let secs = node.clock.now_ms() / 1000;
+            let prompt = &self.spec().run.prompt;
+            let made = commit(&project.files, &applied, parent, secs, prompt, run);
+            retry(|| node.store.put_objects(session, made.objects.clone())).await?;
+            self.mouth.outbox.push(Event::FilesCommitted {
+                run,
+                commit: made.oid.to_string(),
+                added: applied.added,
+                changed: applied.changed,
+                removed: applied.removed,
+            });
+        }
+        self.mouth.outbox.push(Event::StepFinished { name: StepName::Applying });
+        Ok(())
+    }
+}
+
+/// Does something at the store again while it is unavailable, a few times.
+async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for _ in 1..STORE_TRIES {
+        match attempt().await {
+            Err(StoreError::Unavailable(_)) => sleep(STORE_WAIT).await,
+            result => return result,
+        }
+    }
+    attempt().await
+}
+
+fn overlong(limit: Duration) -> ErrorBody {
+    let message = format!("the run took longer than {} s; ask for less at once", limit.as_secs());
+    ErrorBody::new(Code::DeadlineExceeded, Reason::Timeout, message)
+}
+
+fn too_large(error: &ApplyError) -> ErrorBody {
+    ErrorBody::new(Code::ResourceExhausted, Reason::OutputLimit, error.to_string())
+}
+
+/// The error of an answer that its provider did not end well.
+fn cut_off(finish: Option<crate::port::Finish>) -> Option<ErrorBody> {
+    use crate::port::Finish;
+    match finish {
+        Some(Finish::Stop) => None,
+        Some(Finish::Length) => {
+            let message = "the answer was cut at the model's length limit; ask for less at once";
+            Some(ErrorBody::new(Code::ResourceExhausted, Reason::Truncated, message))
+        }
+        Some(Finish::ContentFilter) => {
+            let message = "the provider's content filter ended the answer; change the request";
+            Some(ErrorBody::new(Code::FailedPrecondition, Reason::ContentFiltered, message))
+        }
+        None => {
+            let message = "the provider's answer broke off; try again";
+            Some(ErrorBody::new(Code::Unavailable, Reason::ProviderBroken, message))
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A project's files as they are stored: a commit, its folders, their contents.
+
+use super::tree::{Commit, FileEntry, FileWalk, Files};
+use crate::port::{Object, ObjectKind, Objects, Oid, StoreError};
+use bytes::Bytes;
+use greenroom_protocol::id::SessionId;
+use std::collections::BTreeMap;
+
+/// A commit's files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Project {
+    /// Ids and lengths by path.
+    pub(crate) files: Files,
+    /// Contents by path.
+    pub(crate) contents: BTreeMap<String, String>,
+}
+
+/// Reads an object that must be there.
+pub(crate) async fn read_object<S: Objects + ?Sized>(
+    store: &S,
+    project: SessionId,
+    oid: Oid,
+    kind: ObjectKind,
+) -> Result<Bytes, StoreError> {
+    match store.object(project, oid).await? {
+        Some(Object { kind: found, bytes, .. }) if found == kind => Ok(bytes),
+        Some(_) | None => Err(StoreError::Corrupt(format!("object {oid} of {project}"))),
+    }
+}
+
+/// Reads a commit that must be there.
+pub(crate) async fn read_commit<S: Objects + ?Sized>(
+    store: &S,
+    project: SessionId,
+    oid: Oid,
+) -> Result<(Commit, Bytes), StoreError> {
+    let bytes = read_object(store, project, oid, ObjectKind::Commit).await?;
+    let commit = Commit::decode(&bytes)
+        .map_err(|_| StoreError::Corrupt(format!("commit {oid} of {project}")))?;
+    Ok((commit, bytes))
+}
+
+/// Ids of all files under a tree, by path.
+pub(crate) async fn walk<S: Objects + ?Sized>(
+    store: &S,
+    project: SessionId,
+    tree: Oid,
+) -> Result<BTreeMap<String, Oid>, StoreError> {
+    let mut walk = FileWalk::new(tree);
+    while let Some(folder) = walk.next_folder() {
+        let bytes = read_object(store, project, folder, ObjectKind::Tree).await?;
+        walk.folder(&bytes)
+            .map_err(|error| StoreError::Corrupt(format!("tree {folder} of {project}: {error}")))?;
+    }
+    Ok(walk.into_files())
+}
+
+impl Project {
+    /// Reads all files of a commit; of none where there is no commit.
+    pub(crate) async fn read<S: Objects + ?Sized>(
+        store: &S,
+        project: SessionId,
+        commit: Option<Oid>,
+    ) -> Result<Self, StoreError> {
+        let Some(commit) = commit else { return Ok(Self::default()) };
+        let (commit, _) = read_commit(store, project, commit).await?;
+        let mut read = Self::default();
+        for (path, oid) in walk(store, project, commit.tree).await? {
+            let bytes = read_object(store, project, oid, ObjectKind::Blob).await?;
+            let entry = FileEntry { oid, bytes: bytes.len() as u64 };
+            read.files.insert(path.clone(), entry);
+            read.contents.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,40 @@
+//! What a provider is asked, and how a stand-in reads it.
+//!
+//! The messages are: the instructions with the answer's tag; earlier prompts and what was answered
+//! to them in words; and one last message of the user:
+//! ```text
+//! Current files:
+//! @@<tag> file PATH             with its contents and @@<tag> end
+//! @@<tag> omitted PATH BYTES    a file that is there but not shown
+//! Request:
+//! <the prompt, verbatim>
+//! Your answer was cut off. These files of it are complete; do not write them again:
+//! @@<tag> done PATH             with its contents and @@<tag> end
+//! @@<tag> omitted PATH BYTES    a complete file that is not shown
+//! @@<tag> deleted PATH
+//! @@<tag> moved FROM TO
+//! Write the rest of the answer now.
+//! ```
+//! The first three lines are missing where the project has no files, all after the prompt where
+//! nothing of the answer is done yet. A path with spaces is quoted.
+
+mod build;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::{CONTEXT_BYTES_MAX, PromptInput, Turn, readable};
+pub use read::{Parsed, ReadError};
+
+/// The instructions; `{tag}` stands for the tag.
+const SYSTEM: &str = include_str!("system.txt");
+
+const CURRENT_FILES: &str = "Current files:";
+const REQUEST: &str = "Request:";
+const CUT_OFF: &str =
+    "Your answer was cut off. These files of it are complete; do not write them again:";
+const WRITE_THE_REST: &str = "Write the rest of the answer now.";
+
+/// Stands for an earlier answer that had no text: providers refuse empty messages.
+const NO_TEXT: &str = "(This answer had no text.)";

@@ -1,0 +1,36 @@
+//! What a session answers.
+
+use greenroom_protocol::method::{RunAccepted, RunCancelled, SessionInfo};
+
+/// An answer, and whether it was given before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The command had been accepted before.
+    pub(crate) duplicate: bool,
+}
+
+impl Answered {
+    /// An answer that is given for the first time.
+    pub(crate) const fn first(answer: Answer) -> Self {
+        Self { answer, duplicate: false }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To `session.create`, `session.get`, `session.close`.
+    Info(Box<SessionInfo>),
+    /// To `run.start`.
+    Accepted(RunAccepted),
+    /// To `run.cancel`.
+    Cancelled(RunCancelled),
+    /// To a run: its words are durable.
+    Taken,
+}
+
+/// A run's words were refused, since it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the run has ended")]
+pub(crate) struct RunStopped;

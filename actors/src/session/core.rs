@@ -1,0 +1,302 @@
+//! A session's state as a fold over its log: what a snapshot holds and what waking rebuilds.
+//!
+//! Nothing here is set but by [`Core::apply`], so that a session that was woken, taken over or
+//! replayed is the same session.
+
+use greenroom_protocol::{
+    event::{Event, Notice, Outcome},
+    id::{CommandId, PartId, RunId, Seq, UserId},
+    limit::COMMAND_MEMORY,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Earlier turns that a prompt may show, and their bytes in all.
+const TURNS_MAX: usize = 20;
+const TURNS_BYTES_MAX: usize = 64 * 1024;
+
+/// Most text of one answer that is kept for later prompts, in bytes.
+const ANSWER_BYTES_MAX: usize = 8 * 1024;
+
+/// Commands remembered at most, and starts that were cancelled before they came; the rate limits keep 24 h of them far below it.
+const COMMANDS_MAX: usize = 4096;
+
+/// What the log says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Core {
+    /// Whether it takes no more runs.
+    pub(crate) closed: bool,
+    /// Runs that have not ended; the first is under way or about to be.
+    pub(crate) runs: VecDeque<Run>,
+    /// Commands that were accepted in the last 24 h.
+    pub(crate) commands: BTreeMap<CommandId, Accepted>,
+    /// Starts that were cancelled before they came, with the time.
+    cancelled_starts: BTreeMap<CommandId, u64>,
+    /// Highest part number.
+    pub(crate) part: PartId,
+    /// The part that is open, and the entry that began it.
+    pub(crate) open: Option<(PartId, Seq)>,
+    /// Git id of the last commit.
+    pub(crate) commit: Option<String>,
+    /// Earlier turns, for later prompts.
+    pub(crate) turns: VecDeque<Turn>,
+    /// Text of the run under way, for its turn.
+    answer: String,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) run: RunId,
+    pub(crate) cid: CommandId,
+    pub(crate) by: UserId,
+    pub(crate) prompt: String,
+    pub(crate) model: Option<String>,
+    /// The entry that accepted it.
+    pub(crate) accepted: Seq,
+    /// Number of the attempt that is under way; 0: it has not begun.
+    pub(crate) attempt: u32,
+    /// How it is to end, once that was asked for.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// How a run is to end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ending {
+    Cancelled,
+    Interrupted,
+}
+
+impl Ending {
+    pub(crate) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Interrupted => Outcome::Interrupted,
+        }
+    }
+}
+
+/// A command that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Accepted {
+    /// The entry that accepted it.
+    pub(crate) seq: Seq,
+    /// When, in milliseconds since 1970.
+    at_ms: u64,
+    /// Hash of what it asked for.
+    pub(crate) hash: u64,
+    /// The run that it started or ended.
+    pub(crate) run: Option<RunId>,
+}
+
+/// A finished turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    pub(crate) prompt: String,
+    pub(crate) answer: String,
+}
+
+/// What a command asks for, as a hash: the same command id with another is a conflict.
+pub(crate) fn hash(parts: &[&str]) -> u64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hasher.finalize());
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Hash of a `run.start`.
+pub(crate) fn start_hash(prompt: &str, model: Option<&str>) -> u64 {
+    hash(&["run.start", prompt, model.unwrap_or_default()])
+}
+
+/// Hash of a `run.cancel`.
+pub(crate) fn cancel_hash(run: Option<RunId>, start: Option<CommandId>) -> u64 {
+    let run = run.map(|run| run.to_string()).unwrap_or_default();
+    let start = start.map(|cid| cid.to_string()).unwrap_or_default();
+    hash(&["run.cancel", &run, &start])
+}
+
+/// Hash of a `session.close`.
+pub(crate) fn close_hash() -> u64 {
+    hash(&["session.close"])
+}
+
+/// Hash of a `session.create`.
+pub(crate) fn create_hash(title: &str) -> u64 {
+    hash(&["session.create", title])
+}
+
+impl Core {
+    /// Applies one entry.
+    pub(crate) fn apply(&mut self, seq: Seq, ts: u64, event: &Event) {
+        if let Some(part) = event.part() {
+            self.part = self.part.max(part);
+        }
+        match event {
+            Event::Notice { notice, by: _, cid, run, start_cid, message } => {
+                self.apply_notice(*notice, (*run, *start_cid), ts);
+                let hash = match notice {
+                    Notice::SessionCreated => create_hash(message),
+                    Notice::SessionClosed => close_hash(),
+                    Notice::CancelRequested => {
+                        cancel_hash(if start_cid.is_some() { None } else { *run }, *start_cid)
+                    }
+                    Notice::InterruptRequested | Notice::FileRejected | Notice::Unknown => return,
+                };
+                if let Some(cid) = *cid {
+                    self.remember(cid, Accepted { seq, at_ms: ts, hash, run: *run });
+                }
+            }
+            Event::InputUser { run, cid, by, text, model } => {
+                let hash = start_hash(text, model.as_deref());
+                self.remember(*cid, Accepted { seq, at_ms: ts, hash, run: Some(*run) });
+                let ending = self.cancelled_starts.remove(cid).map(|_| Ending::Cancelled);
+                self.runs.push_back(Run {
+                    run: *run,
+                    cid: *cid,
+                    by: *by,
+                    prompt: text.clone(),
+                    model: model.clone(),
+                    accepted: seq,
+                    attempt: 0,
+                    ending,
+                });
+            }
+            Event::RunStarted { run, .. } => {
+                self.answer.clear();
+                self.begin(*run, 1);
+            }
+            Event::RunRecovering { run, attempt, .. } => {
+                self.open = None;
+                self.begin(*run, *attempt);
+            }
+            Event::RunFinished { run, .. } => self.finish(*run),
+            Event::TextStart { part }
+            | Event::ReasoningStart { part }
+            | Event::ToolStart { part, .. }
+            | Event::FileStart { part, .. } => self.open = Some((*part, seq)),
+            Event::TextEnd { .. }
+            | Event::ReasoningEnd { .. }
+            | Event::ToolEnd { .. }
+            | Event::FileEnd { .. } => self.open = None,
+            Event::TextDelta { text, .. } => push_bounded(&mut self.answer, text),
+            Event::FilesCommitted { commit, .. } => self.commit = Some(commit.clone()),
+            Event::InputRequested { .. }
+            | Event::InputResolved { .. }
+            | Event::StepStarted { .. }
+            | Event::StepFinished { .. }
+            | Event::ReasoningDelta { .. }
+            | Event::ToolArgsDelta { .. }
+            | Event::ToolReady { .. }
+            | Event::ToolOutputDelta { .. }
+            | Event::FileDelta { .. }
+            | Event::FileDeleted { .. }
+            | Event::FileMoved { .. }
+            | Event::Usage { .. }
+            | Event::Progress { .. }
+            | Event::Error { .. }
+            | Event::Unknown => {}
+        }
+    }
+
+    fn apply_notice(
+        &mut self,
+        notice: Notice,
+        (run, start): (Option<RunId>, Option<CommandId>),
+        ts: u64,
+    ) {
+        match notice {
+            Notice::SessionClosed => {
+                self.closed = true;
+                for run in &mut self.runs {
+                    run.ending = run.ending.or(Some(Ending::Cancelled));
+                }
+            }
+            Notice::CancelRequested => {
+                let known = run.and_then(|run| self.run_mut(run));
+                match (known, start) {
+                    (Some(known), _) => known.ending = Some(Ending::Cancelled),
+                    (None, Some(start)) if run.is_none() => {
+                        if self.cancelled_starts.len() >= COMMANDS_MAX {
+                            let oldest = self.cancelled_starts.iter().min_by_key(|(_, at)| **at);
+                            if let Some(oldest) = oldest.map(|(cid, _)| *cid) {
+                                self.cancelled_starts.remove(&oldest);
+                            }
+                        }
+                        self.cancelled_starts.insert(start, ts);
+                    }
+                    (None, _) => {}
+                }
+            }
+            Notice::InterruptRequested => {
+                if let Some(run) = run.and_then(|run| self.run_mut(run)) {
+                    run.ending = run.ending.or(Some(Ending::Interrupted));
+                }
+            }
+            Notice::SessionCreated | Notice::FileRejected | Notice::Unknown => {}
+        }
+    }
+
+    fn remember(&mut self, cid: CommandId, accepted: Accepted) {
+        if self.commands.len() >= COMMANDS_MAX {
+            let oldest = self.commands.iter().min_by_key(|(_, old)| old.seq).map(|(cid, _)| *cid);
+            if let Some(oldest) = oldest {
+                self.commands.remove(&oldest);
+            }
+        }
+        self.commands.insert(cid, accepted);
+    }
+
+    /// Forgets commands older than 24 h; called before a snapshot.
+    pub(crate) fn forget_old_commands(&mut self, now_ms: u64) {
+        let memory_ms = u64::try_from(COMMAND_MEMORY.as_millis()).unwrap_or(u64::MAX);
+        let since = now_ms.saturating_sub(memory_ms);
+        self.commands.retain(|_, accepted| accepted.at_ms >= since);
+        self.cancelled_starts.retain(|_, at_ms| *at_ms >= since);
+    }
+
+    /// The run with this id, unless it has ended.
+    pub(crate) fn run(&self, run: RunId) -> Option<&Run> {
+        self.runs.iter().find(|other| other.run == run)
+    }
+
+    fn run_mut(&mut self, run: RunId) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|other| other.run == run)
+    }
+
+    /// Whether the command's run is to be cancelled when it comes.
+    pub(crate) fn is_start_cancelled(&self, cid: CommandId) -> bool {
+        self.cancelled_starts.contains_key(&cid)
+    }
+
+    fn begin(&mut self, run: RunId, attempt: u32) {
+        if let Some(run) = self.run_mut(run) {
+            run.attempt = attempt;
+        }
+    }
+
+    fn finish(&mut self, run: RunId) {
+        let Some(at) = self.runs.iter().position(|other| other.run == run) else { return };
+        let Some(ended) = self.runs.remove(at) else { return };
+        if at > 0 || ended.attempt == 0 {
+            return; // it never spoke
+        }
+        self.open = None;
+        let answer = std::mem::take(&mut self.answer);
+        self.turns.push_back(Turn { prompt: ended.prompt, answer });
+        let bytes = |turn: &Turn| turn.prompt.len() + turn.answer.len();
+        let mut total: usize = self.turns.iter().map(bytes).sum();
+        while self.turns.len() > TURNS_MAX || (total > TURNS_BYTES_MAX && self.turns.len() > 1) {
+            total -= self.turns.pop_front().map_or(0, |turn| bytes(&turn));
+        }
+    }
+}
+
+fn push_bounded(answer: &mut String, text: &str) {
+    let room = ANSWER_BYTES_MAX.saturating_sub(answer.len());
+    answer.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
+}

@@ -1,0 +1,20 @@
+//! One session: its numbers, its ring, one run at a time and a queue.
+
+mod actor;
+mod answer;
+pub(crate) mod command;
+pub(crate) mod core;
+pub(crate) mod feed;
+mod handle;
+mod load;
+mod log;
+pub(crate) mod reader;
+mod ring;
+mod snapshot;
+mod state;
+
+pub(crate) use actor::{SessionActor, SessionArguments};
+pub(crate) use answer::{Answer, Answered, RunStopped};
+pub(crate) use handle::{CallError, SessionHandle};
+pub(crate) use log::SEGMENT_ENTRIES_MAX;
+pub(crate) use state::RunSpec;

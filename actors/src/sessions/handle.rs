@@ -1,0 +1,108 @@
+//! The public face of all sessions.
+
+use super::actor::Message;
+use crate::session::command::Command;
+use crate::session::{Answered, CallError, SessionHandle, feed::Feed};
+use greenroom_protocol::{
+    error::{Code, ErrorBody, Reason},
+    id::{SessionId, UserId},
+};
+use ractor::ActorRef;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+/// Longest wait for this actor, which does nothing slow.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Tries of a command whose session was just going to sleep or restarting.
+const TRIES: u32 = 6;
+
+/// Finds and wakes sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionsHandle(ActorRef<Message>);
+
+/// Keeps a session's row: while it is held, the feed is the one that the session will publish to.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    session: SessionId,
+    feed: Arc<OnceLock<Arc<Feed>>>,
+    sessions: ActorRef<Message>,
+}
+
+impl Lease {
+    /// Where the feed is, or is to be put by whoever reads the session first.
+    pub(crate) fn feed(&self) -> &OnceLock<Arc<Feed>> {
+        &self.feed
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let _ = self.sessions.cast(Message::Release { session: self.session });
+    }
+}
+
+fn gone() -> ErrorBody {
+    let message = "the session is not available now; try again in a moment";
+    ErrorBody::new(Code::Unavailable, Reason::Internal, message).retry_after_ms(1000)
+}
+
+impl SessionsHandle {
+    pub(crate) const fn new(actor: ActorRef<Message>) -> Self {
+        Self(actor)
+    }
+
+    /// Leases a session's row. Says nothing of whether the session exists.
+    pub(crate) async fn lease(&self, session: SessionId) -> Result<Lease, ErrorBody> {
+        let (reply, answer) = oneshot::channel();
+        self.0.cast(Message::Lease { session, reply }).map_err(|_| gone())?;
+        let feed = timeout(ANSWER_TIMEOUT, answer).await.ok().and_then(Result::ok);
+        let feed = feed.ok_or_else(gone)?;
+        Ok(Lease { session, feed, sessions: self.0.clone() })
+    }
+
+    /// Wakes a session, if it exists; otherwise it will say so.
+    pub(crate) async fn wake(&self, session: SessionId) -> Result<SessionHandle, ErrorBody> {
+        let (reply, answer) = oneshot::channel();
+        self.0.cast(Message::Wake { session, reply }).map_err(|_| gone())?;
+        match timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(Ok(Some(handle))) => Ok(handle),
+            Ok(Ok(None) | Err(_)) | Err(_) => Err(gone()),
+        }
+    }
+
+    /// Sends a command to a session, waking it.
+    ///
+    /// # Errors
+    /// What to answer.
+    pub(crate) async fn call(
+        &self,
+        session: SessionId,
+        by: UserId,
+        command: Command,
+    ) -> Result<Answered, ErrorBody> {
+        for attempt in 0..TRIES {
+            match self.wake(session).await?.call(by, command.clone()).await {
+                Ok(answered) => return Ok(answered),
+                Err(CallError::Error(error)) => return Err(error),
+                // Commands have ids, so a repeat is safe.
+                Err(CallError::Gone) => sleep(Duration::from_millis(10 << attempt)).await,
+            }
+        }
+        Err(gone())
+    }
+
+    /// Has every live session store everything and stop.
+    pub(crate) async fn shut_down(&self, wait: Duration) {
+        let (reply, done) = oneshot::channel();
+        if self.0.cast(Message::ShutDown { reply }).is_ok() {
+            let _ = timeout(wait, done).await;
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! All sessions of this node: which are live, which are only watched.
+
+mod actor;
+mod handle;
+mod state;
+
+pub(crate) use actor::SessionsActor;
+pub(crate) use handle::{Lease, SessionsHandle};

@@ -1,0 +1,191 @@
+//! What the sessions' supervisor decides: who is leased, who restarts, who is given up for now.
+
+use crate::session::feed::Feed;
+use greenroom_protocol::id::SessionId;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Restarts of one session within [`RESTART_WINDOW`]; one more, and it rests.
+const RESTARTS_MAX: usize = 3;
+const RESTART_WINDOW: Duration = Duration::from_secs(5);
+
+/// How long a session that keeps failing is left alone.
+const REST: Duration = Duration::from_secs(30);
+
+/// One session's row. `A` is its live actor.
+#[derive(Debug)]
+struct Slot<A> {
+    feed: Arc<OnceLock<Arc<Feed>>>,
+    leases: usize,
+    actor: Option<A>,
+    failures: VecDeque<Instant>,
+}
+
+/// Sessions that are live, leased, or resting after failures.
+#[derive(Debug)]
+pub(super) struct Table<A> {
+    slots: HashMap<SessionId, Slot<A>>,
+}
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterFailure {
+    /// Start it again from its log.
+    Restart,
+    /// Leave it alone for a while.
+    Rest,
+}
+
+/// What wakes a session.
+#[derive(Debug)]
+pub(super) enum Wake<A> {
+    /// It is live.
+    Live(A),
+    /// It sleeps: start it with this feed.
+    Start(Arc<OnceLock<Arc<Feed>>>),
+    /// It failed too often and rests.
+    Resting,
+}
+
+impl<A: Clone> Table<A> {
+    pub(super) fn new() -> Self {
+        Self { slots: HashMap::new() }
+    }
+
+    fn slot(&mut self, session: SessionId) -> &mut Slot<A> {
+        self.slots.entry(session).or_insert_with(|| Slot {
+            feed: Arc::default(),
+            leases: 0,
+            actor: None,
+            failures: VecDeque::new(),
+        })
+    }
+
+    /// Leases a session's feed: its row stays until the lease ends.
+    pub(super) fn lease(&mut self, session: SessionId) -> Arc<OnceLock<Arc<Feed>>> {
+        let slot = self.slot(session);
+        slot.leases += 1;
+        slot.feed.clone()
+    }
+
+    /// Ends a lease.
+    pub(super) fn release(&mut self, session: SessionId) {
+        if let Some(slot) = self.slots.get_mut(&session) {
+            slot.leases = slot.leases.saturating_sub(1);
+        }
+        self.forget_unused(session);
+    }
+
+    /// What to do to have the session live.
+    pub(super) fn wake(&mut self, session: SessionId, now: Instant) -> Wake<A> {
+        let slot = self.slot(session);
+        if let Some(actor) = &slot.actor {
+            return Wake::Live(actor.clone());
+        }
+        let rests = slot.failures.len() > RESTARTS_MAX
+            && slot.failures.back().is_some_and(|last| now.duration_since(*last) < REST);
+        if rests {
+            return Wake::Resting;
+        }
+        Wake::Start(slot.feed.clone())
+    }
+
+    /// The session's actor lives.
+    pub(super) fn started(&mut self, session: SessionId, actor: A) {
+        self.slot(session).actor = Some(actor);
+    }
+
+    /// The session's actor ended by itself.
+    pub(super) fn ended(&mut self, session: SessionId) {
+        if let Some(slot) = self.slots.get_mut(&session) {
+            slot.actor = None;
+        }
+        self.forget_unused(session);
+    }
+
+    /// The session's actor failed.
+    pub(super) fn failed(&mut self, session: SessionId, now: Instant) -> AfterFailure {
+        let slot = self.slot(session);
+        slot.actor = None;
+        while slot.failures.front().is_some_and(|at| now.duration_since(*at) > RESTART_WINDOW) {
+            slot.failures.pop_front();
+        }
+        slot.failures.push_back(now);
+        if slot.failures.len() > RESTARTS_MAX { AfterFailure::Rest } else { AfterFailure::Restart }
+    }
+
+    /// The feed of a session that has a row.
+    pub(super) fn feed(&self, session: SessionId) -> Option<Arc<Feed>> {
+        self.slots.get(&session)?.feed.get().cloned()
+    }
+
+    /// Forgets sessions that rested long enough and that nobody wants.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.slots.retain(|_, slot| {
+            slot.actor.is_some()
+                || slot.leases > 0
+                || slot.failures.back().is_some_and(|last| now.duration_since(*last) < REST)
+        });
+    }
+
+    /// All live actors.
+    pub(super) fn live(&self) -> Vec<A> {
+        self.slots.values().filter_map(|slot| slot.actor.clone()).collect()
+    }
+
+    fn forget_unused(&mut self, session: SessionId) {
+        let unused =
+            |slot: &Slot<A>| slot.leases == 0 && slot.actor.is_none() && slot.failures.is_empty();
+        if self.slots.get(&session).is_some_and(unused) {
+            self.slots.remove(&session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const SESSION: SessionId = SessionId::new(Uuid::from_u128(1));
+
+    #[test]
+    fn a_row_lives_as_long_as_a_lease_or_an_actor() {
+        let mut table = Table::new();
+        let feed = table.lease(SESSION);
+        table.started(SESSION, "actor");
+        table.ended(SESSION);
+        assert!(Arc::ptr_eq(&feed, &table.lease(SESSION)), "the same row");
+        table.release(SESSION);
+        table.release(SESSION);
+        assert!(table.slots.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_keeps_failing_rests_and_may_then_try_again() {
+        let mut table = Table::<&str>::new();
+        let begun = Instant::now();
+        for _ in 0..RESTARTS_MAX {
+            assert_eq!(table.failed(SESSION, begun), AfterFailure::Restart);
+        }
+        assert_eq!(table.failed(SESSION, begun), AfterFailure::Rest);
+        assert!(matches!(table.wake(SESSION, begun), Wake::Resting));
+        assert!(matches!(table.wake(SESSION, begun + REST), Wake::Start(_)));
+        table.sweep(begun + REST);
+        assert!(table.slots.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_far_apart_are_always_restarted() {
+        let mut table = Table::<&str>::new();
+        let mut now = Instant::now();
+        for _ in 0..10 {
+            assert_eq!(table.failed(SESSION, now), AfterFailure::Restart);
+            now += RESTART_WINDOW;
+        }
+    }
+}

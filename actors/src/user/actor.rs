@@ -1,0 +1,115 @@
+//! A user's actor: owns the user's sockets.
+
+use crate::connection::Bell;
+use greenroom_protocol::{
+    error::{CloseCode, Reason},
+    frame::GoAway,
+    id::ConnectionId,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// One variant a method of [`super::UserHandle`].
+pub(crate) enum Message {
+    Join { connection: ConnectionId, bell: Arc<Bell>, reply: oneshot::Sender<bool> },
+    Leave { connection: ConnectionId },
+    GoAway { spread: Duration },
+    CloseAll { code: CloseCode },
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Join { .. } => "Join",
+            Self::Leave { .. } => "Leave",
+            Self::GoAway { .. } => "GoAway",
+            Self::CloseAll { .. } => "CloseAll",
+        })
+    }
+}
+
+/// What a user needs.
+#[derive(Debug)]
+pub(crate) struct UserArguments {
+    pub(crate) connections_max: u32,
+}
+
+/// What the actor holds. Bound: `connections_max` sockets.
+#[derive(Debug)]
+pub(crate) struct State {
+    arguments: UserArguments,
+    sockets: Vec<(ConnectionId, Arc<Bell>)>,
+}
+
+/// One connected user.
+#[derive(Debug)]
+pub(crate) struct UserActor;
+
+impl Actor for UserActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = UserArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Message>,
+        arguments: UserArguments,
+    ) -> Result<State, ActorProcessingErr> {
+        Ok(State { arguments, sockets: Vec::with_capacity(1) })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Join { connection, bell, reply } => state.join(connection, bell, reply),
+            Message::Leave { connection } => {
+                state.sockets.retain(|(other, _)| *other != connection);
+                if state.sockets.is_empty() {
+                    myself.stop(None); // who joins now is told to ask for a new one
+                }
+            }
+            Message::GoAway { spread } => state.go_away(spread),
+            Message::CloseAll { code } => {
+                state.sockets.iter().for_each(|(_, bell)| bell.close(code));
+            }
+        }
+        Ok(())
+    }
+
+    /// A user has no child actors; overrides ractor's default all the same.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Message>,
+        _: SupervisionEvent,
+        _: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+impl State {
+    fn join(&mut self, connection: ConnectionId, bell: Arc<Bell>, reply: oneshot::Sender<bool>) {
+        let has_room = (self.sockets.len() as u64) < u64::from(self.arguments.connections_max);
+        if has_room {
+            self.sockets.push((connection, bell));
+        }
+        if reply.send(has_room).is_err() {
+            self.sockets.retain(|(other, _)| *other != connection);
+        }
+    }
+
+    fn go_away(&self, spread: Duration) {
+        for (connection, bell) in &self.sockets {
+            // The id's random bits spread the sockets without a draw.
+            let share = connection.uuid().as_u128() % 1024;
+            let millis = spread.as_millis() * share / 1024;
+            let reconnect_in_ms = u64::try_from(millis).unwrap_or(u64::MAX);
+            bell.go_away(GoAway { reason: Reason::Draining, reconnect_in_ms });
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A user's public face.
+
+use super::actor::Message;
+use crate::connection::Bell;
+use greenroom_protocol::{error::CloseCode, id::ConnectionId};
+use ractor::{ActorId, ActorRef, ActorStatus};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::oneshot, time::timeout};
+
+/// One connected user.
+#[derive(Clone, Debug)]
+pub(crate) struct UserHandle(ActorRef<Message>);
+
+impl UserHandle {
+    pub(crate) const fn new(actor: ActorRef<Message>) -> Self {
+        Self(actor)
+    }
+
+    pub(crate) fn id(&self) -> ActorId {
+        self.0.get_id()
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self.0.get_status(), ActorStatus::Starting | ActorStatus::Running)
+    }
+
+    /// Adds a socket: whether there was room; `None` where the user is ending.
+    pub(crate) async fn join(
+        &self,
+        connection: ConnectionId,
+        bell: Arc<Bell>,
+        wait: Duration,
+    ) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.0.cast(Message::Join { connection, bell, reply }).ok()?;
+        timeout(wait, answer).await.ok()?.ok()
+    }
+
+    /// Removes a socket.
+    pub(crate) fn leave(&self, connection: ConnectionId) {
+        let _ = self.0.cast(Message::Leave { connection });
+    }
+
+    /// Tells every socket that the node goes away.
+    pub(crate) fn go_away(&self, spread: Duration) {
+        let _ = self.0.cast(Message::GoAway { spread });
+    }
+
+    /// Closes every socket.
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        let _ = self.0.cast(Message::CloseAll { code });
+    }
+}

@@ -1,0 +1,7 @@
+//! One connected user: its sockets and what concerns them all.
+
+mod actor;
+mod handle;
+
+pub(crate) use actor::{UserActor, UserArguments};
+pub(crate) use handle::UserHandle;

@@ -1,0 +1,123 @@
+//! The supervisor of all connected users.
+
+use crate::{
+    node::Node,
+    user::{UserActor, UserArguments, UserHandle},
+};
+use greenroom_protocol::{error::CloseCode, id::UserId};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// One variant a method of [`super::UsersHandle`].
+pub(crate) enum Message {
+    Find { user: UserId, reply: oneshot::Sender<Option<UserHandle>> },
+    GoAway { spread: Duration },
+    CloseAll { code: CloseCode },
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Find { .. } => "Find",
+            Self::GoAway { .. } => "GoAway",
+            Self::CloseAll { .. } => "CloseAll",
+        })
+    }
+}
+
+/// What the actor holds. Bound: one row a connected user.
+#[derive(Debug)]
+pub(crate) struct State {
+    node: Arc<Node>,
+    users: HashMap<UserId, UserHandle>,
+    by_actor: HashMap<ActorId, UserId>,
+}
+
+/// All connected users of this node.
+#[derive(Debug)]
+pub(crate) struct UsersActor;
+
+impl Actor for UsersActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arc<Node>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Message>,
+        node: Arc<Node>,
+    ) -> Result<State, ActorProcessingErr> {
+        Ok(State { node, users: HashMap::new(), by_actor: HashMap::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Find { user, reply } => {
+                let handle = state.find(&myself, user).await;
+                let _ = reply.send(handle); // the caller may have given up
+            }
+            Message::GoAway { spread } => {
+                state.users.values().for_each(|user| user.go_away(spread));
+            }
+            Message::CloseAll { code } => {
+                state.users.values().for_each(|user| user.close_all(code));
+            }
+        }
+        Ok(())
+    }
+
+    /// A user without sockets ends; one that failed comes back with its next socket.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Message>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let ended = match event {
+            SupervisionEvent::ActorTerminated(cell, ..) => cell.get_id(),
+            SupervisionEvent::ActorFailed(cell, error) => {
+                tracing::error!(%error, "a user's actor failed");
+                state.node.meter.actor_restarts.inc();
+                cell.get_id()
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
+                return Ok(());
+            }
+        };
+        if let Some(user) = state.by_actor.remove(&ended)
+            && state.users.get(&user).is_some_and(|handle| handle.id() == ended)
+        {
+            state.users.remove(&user);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn find(&mut self, myself: &ActorRef<Message>, user: UserId) -> Option<UserHandle> {
+        if let Some(handle) = self.users.get(&user).filter(|handle| handle.is_alive()) {
+            return Some(handle.clone());
+        }
+        let connections_max = self.node.config.connections_per_user;
+        let arguments = UserArguments { connections_max };
+        let spawned = Actor::spawn_linked(None, UserActor, arguments, myself.get_cell()).await;
+        match spawned {
+            Ok((actor, _)) => {
+                let handle = UserHandle::new(actor);
+                self.by_actor.insert(handle.id(), user);
+                self.users.insert(user, handle.clone());
+                Some(handle)
+            }
+            Err(error) => {
+                tracing::error!(%error, %user, "a user was not spawned");
+                None
+            }
+        }
+    }
+}

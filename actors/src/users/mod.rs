@@ -1,0 +1,7 @@
+//! All connected users of this node.
+
+mod actor;
+mod handle;
+
+pub(crate) use actor::UsersActor;
+pub(crate) use handle::{Membership, UsersHandle};
