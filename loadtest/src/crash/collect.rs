@@ -1,0 +1,213 @@
+//! After all is quiet: what everybody has, and what the store has.
+
+use super::{Record, Test, User, session_history};
+use crate::{
+    checker::{Downtime, History, Rule, SessionHistory, Transcript, Violation},
+    client::Client,
+    clock,
+    provider::prompt::Tree,
+};
+use anyhow::{Context, Result, bail};
+use greenroom_protocol::{
+    client::Answer,
+    frame::Entry,
+    id::{Epoch, Seq, SessionId},
+    method::{
+        FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, Method, SessionInfo,
+    },
+};
+use serde::de::DeserializeOwned;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::{self, Instant};
+
+/// How long clients may take to reach the head once all is quiet.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Test<'_> {
+    /// Waits until every client has all, reads logs and files, kills the server once more and
+    /// reads again.
+    pub(super) async fn collect(
+        &self,
+        mut records: BTreeMap<SessionId, Record>,
+        downtimes: &mut Vec<Downtime>,
+    ) -> Result<History> {
+        let mut sessions = Vec::new();
+        for (number, user) in self.users.iter().enumerate() {
+            let reader = self.client(user, format!("user {number} reader"), 7, &[], 0);
+            // Reads the whole log when the test is over, mostly from segments.
+            let late =
+                self.client(user, format!("user {number} late client"), 8, &user.sessions, 0);
+            let mut clients = user.clients.clone();
+            clients.push(late);
+            let mine = user.sessions.iter().filter_map(|session| records.get(session));
+            clients.extend(mine.flat_map(|record| record.visitors.clone()));
+            self.settle(user, &reader, &clients).await?;
+            let mut transcripts = take(&clients).await;
+            for session in &user.sessions {
+                let mut record = records.remove(session).unwrap_or_default();
+                record.transcripts = transcripts.remove(session).unwrap_or_default();
+                let mut history = session_history(*session, record);
+                (history.epoch, history.log) = log(&reader, *session).await?;
+                sessions.push(history);
+            }
+        }
+        let from_us = self.greenroom.server.reap();
+        self.greenroom.server.restart().await?;
+        downtimes.push(Downtime { from_us, until_us: clock::now_us() });
+        self.read_again(&mut sessions).await?;
+        Ok(History { sessions, downtimes: downtimes.clone(), calls: self.provider.log().calls() })
+    }
+
+    async fn read_again(&self, sessions: &mut [SessionHistory]) -> Result<()> {
+        for (number, user) in self.users.iter().enumerate() {
+            let reader = self.client(user, format!("user {number} last reader"), 9, &[], 0);
+            for history in
+                sessions.iter_mut().filter(|history| user.sessions.contains(&history.session))
+            {
+                let (epoch, entries) = log(&reader, history.session).await?;
+                if epoch != history.epoch {
+                    let what = format!("{:?} became {epoch:?} at the last restart", history.epoch);
+                    self.world.violation(Violation::new(Rule::OneEpoch, history.session, what));
+                }
+                history.log_after_restart = Some(entries);
+                (history.commit, history.files) = files(&reader, history.session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a session is at no run: one that nobody waited for may still be under way.
+    async fn quiet(
+        &self,
+        reader: &Client,
+        session: SessionId,
+        deadline: Instant,
+    ) -> Result<SessionInfo> {
+        loop {
+            let info: SessionInfo = ask(reader, session, Method::SessionGet(session)).await?;
+            if info.run.is_none() || Instant::now() > deadline {
+                return Ok(info);
+            }
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until all clients have applied the head of every session of the user.
+    async fn settle(&self, user: &User, reader: &Client, clients: &[Client]) -> Result<()> {
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        for session in &user.sessions {
+            let info = self.quiet(reader, *session, deadline).await?;
+            for (number, client) in clients.iter().enumerate() {
+                while !has(client, *session, info.head).await {
+                    if Instant::now() > deadline {
+                        let what = format!(
+                            "client {number} of the user does not reach the head {}",
+                            info.head
+                        );
+                        self.world.violation(Violation::new(Rule::Complete, *session, what));
+                        return Ok(());
+                    }
+                    time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a client has applied an entry of a session, or does not follow it.
+async fn has(client: &Client, session: SessionId, head: Seq) -> bool {
+    let positions = client.positions().await;
+    positions.iter().all(|(followed, last)| *followed != session || *last >= head)
+}
+
+async fn take(clients: &[Client]) -> BTreeMap<SessionId, Vec<Transcript>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for client in clients {
+        for (session, transcript) in client.stop().await {
+            all.entry(session).or_default().push(transcript);
+        }
+    }
+    all
+}
+
+/// Reads something of a session that is quiet, from a server that is up: no answer means that the
+/// server does not have what it took.
+///
+/// # Errors
+/// [`Violation`] where the server refuses; else an answer that is none.
+async fn ask<T: DeserializeOwned>(
+    client: &Client,
+    session: SessionId,
+    method: Method,
+) -> Result<T> {
+    let name = method.name();
+    match client.call(method.to_call()).await {
+        Answer::Ok { result, .. } => {
+            serde_json::from_value(result).with_context(|| format!("the answer to {name}"))
+        }
+        Answer::Err(error) => {
+            let what = format!("{name} was refused: {error:?}");
+            Err(Violation::new(Rule::Complete, session, what).into())
+        }
+        Answer::TimedOut => {
+            let what = format!("{name} had no answer");
+            Err(Violation::new(Rule::Complete, session, what).into())
+        }
+    }
+}
+
+/// The whole log, page by page.
+async fn log(client: &Client, session: SessionId) -> Result<(Option<Epoch>, Vec<Entry>)> {
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let get = HistoryGet { before, limit: None };
+        let page: HistoryPage = ask(client, session, Method::HistoryGet(session, get)).await?;
+        let earlier = page.next_before.filter(|next| before.is_none_or(|before| *next < before));
+        if page.next_before.is_some() && earlier.is_none() {
+            bail!("history.get of {session} goes in circles at {before:?}");
+        }
+        pages.push(page.entries);
+        before = earlier;
+        if before.is_none() {
+            pages.reverse();
+            return Ok((Some(page.epoch), pages.concat()));
+        }
+    }
+}
+
+/// All files of the head.
+async fn files(client: &Client, session: SessionId) -> Result<(Option<String>, Tree)> {
+    let (mut tree, mut after) = (Tree::new(), None);
+    loop {
+        let list = FilesList { commit: None, after };
+        let page: FilePage = ask(client, session, Method::FilesList(session, list)).await?;
+        for file in &page.files {
+            let content = file_text(client, session, &file.path).await?;
+            if content.len() as u64 != file.bytes {
+                bail!("{} has {} bytes, files.list says {}", file.path, content.len(), file.bytes);
+            }
+            tree.insert(file.path.clone(), content);
+        }
+        after = page.next_after;
+        if after.is_none() {
+            return Ok((page.commit, tree));
+        }
+    }
+}
+
+async fn file_text(client: &Client, session: SessionId, path: &str) -> Result<String> {
+    let mut content = String::new();
+    loop {
+        let get = FilesGet { path: path.to_owned(), commit: None, offset: content.len() as u64 };
+        let slice: FileSlice = ask(client, session, Method::FilesGet(session, get)).await?;
+        content.push_str(&slice.text);
+        match slice.next_offset {
+            None => return Ok(content),
+            Some(next) if next == content.len() as u64 && !slice.text.is_empty() => {}
+            Some(next) => {
+                bail!("files.get of {path} goes on at {next} after {} bytes", content.len())
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A model's name says how the stand-in behaves.
+
+use super::fault::{Fault, FaultError};
+use std::str::FromStr;
+
+/// What a model does, read from its name: a behaviour, then any number of `+FAULT`.
+///
+/// | name | behaviour |
+/// |---|---|
+/// | `m-RATE-COUNT` | COUNT tokens of plain text, each the time it was sent: `t=<microseconds>;` |
+/// | `app-RATE-SEED` | an answer with files, decided by the prompt and the seed |
+/// | `replay-FILE` | the chunks of a recording, one a line |
+///
+/// RATE is tokens a second; 0 sends as fast as the socket takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What it answers.
+    pub behaviour: Behaviour,
+    /// What goes wrong, in this order of precedence.
+    pub faults: Vec<Fault>,
+}
+
+/// What a model answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Plain text of time stamps.
+    Stamps {
+        /// Tokens a second.
+        rate: u64,
+        /// Tokens in all.
+        count: u64,
+    },
+    /// An answer with files.
+    App {
+        /// Tokens a second.
+        rate: u64,
+        /// Decides the answer, with the prompt.
+        seed: String,
+    },
+    /// A recording.
+    Replay {
+        /// Name of a file in the folder of recordings.
+        file: String,
+    },
+}
+
+/// Why a name is no model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// Not one of the behaviours.
+    #[error("no model {0:?}; there are m-RATE-COUNT, app-RATE-SEED and replay-FILE")]
+    Unknown(String),
+    /// A suffix that is no fault.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+}
+
+impl FromStr for Model {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        let mut parts = name.split('+');
+        let behaviour = parts.next().and_then(Behaviour::read);
+        let behaviour = behaviour.ok_or_else(|| ModelError::Unknown(name.to_owned()))?;
+        let faults = parts.map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { behaviour, faults })
+    }
+}
+
+impl Behaviour {
+    fn read(name: &str) -> Option<Self> {
+        let (kind, rest) = name.split_once('-')?;
+        let rated = || {
+            let (rate, rest) = rest.split_once('-')?;
+            Some((rate.parse().ok()?, rest))
+        };
+        match kind {
+            "m" => {
+                let (rate, count) = rated()?;
+                Some(Self::Stamps { rate, count: count.parse().ok()? })
+            }
+            "app" => {
+                let (rate, seed) = rated()?;
+                Some(Self::App { rate, seed: seed.to_owned() })
+            }
+            // A plain file name: nothing outside of the folder can be asked for.
+            "replay"
+                if !rest.is_empty() && !rest.contains(['/', '\\']) && !rest.starts_with('.') =>
+            {
+                Some(Self::Replay { file: rest.to_owned() })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fault::FaultKind, *};
+
+    #[test]
+    fn names_say_what_a_model_does() {
+        let model: Model = "app-400-s7+cut=90*1+500".parse().unwrap();
+        assert_eq!(model.behaviour, Behaviour::App { rate: 400, seed: "s7".into() });
+        let kinds: Vec<_> = model.faults.iter().map(|fault| fault.kind).collect();
+        assert_eq!(kinds, [FaultKind::Cut(90), FaultKind::Failed]);
+        let model: Model = "m-50-1000".parse().unwrap();
+        assert_eq!(model.behaviour, Behaviour::Stamps { rate: 50, count: 1000 });
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for name in
+            ["", "gpt-4", "m-50", "m-x-1", "replay-", "replay-../x", "replay-a/b", "m-1-1+x"]
+        {
+            assert!(name.parse::<Model>().is_err(), "{name}");
+        }
+    }
+}
