@@ -1,1 +1,7 @@
-fn main() {}
+//! The `greenroom` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    greenroom::cli::main()
+}

@@ -1,1 +1,15 @@
+//! Tests of the whole, one binary: it links once.
 
+// The attributes tell clippy that helpers are tests too.
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod e2e;
+#[cfg(test)]
+mod faultfs;
+#[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod store;

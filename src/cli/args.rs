@@ -1,0 +1,214 @@
+//! What the command line takes.
+
+use super::client::ClientArgs;
+use crate::config::Flag;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{net::IpAddr, path::PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  greenroom dev                                       start a server to try, with a demo user
+  greenroom client generate \"a todo app\" --out todo   generate an app into the folder todo
+  greenroom serve --config greenroom.toml             start a server for production
+  greenroom config check                              show every setting and where it comes from
+
+Exit codes: 0 done, 1 failed, 2 usage, 69 something needed cannot be reached, 78 bad configuration.";
+
+/// A realtime session engine for products that build with AI.
+#[derive(Debug, Parser)]
+#[command(name = "greenroom", version, about, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(super) struct CommonArgs {
+    /// Configuration file; without it, greenroom.toml in the working folder, where it exists
+    #[arg(long, value_name = "FILE", env = "GREENROOM_CONFIG", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Folder of the embedded store [default: .greenroom]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Set any key: --set session.window_ms=0; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, global = true)]
+    pub(super) set: Vec<(String, String)>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a server to try and to develop with: needs nothing, keeps its data in .greenroom
+    ///
+    /// Makes its own secrets and a demo user, answers with a built-in stand-in unless a provider is
+    /// configured, and prints its addresses, a token, and lines for curl and websocat.
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(ServerArgs),
+    /// Start a server for production: nothing is made up, logs are JSON
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServerArgs),
+    /// Talk to a server: generate, chat, follow, export
+    Client(ClientArgs),
+    /// Print an access token of the demo user, or of another one, from the data folder
+    #[command(after_help = TOKEN_EXAMPLE)]
+    Token(TokenArgs),
+    /// Check, print and explain the configuration
+    Config(ConfigArgs),
+    /// Write a consistent copy of the embedded store; the server may run meanwhile
+    #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
+    Backup(BackupArgs),
+    /// Print the version
+    Version(VersionArgs),
+}
+
+const TOKEN_EXAMPLE: &str = "\
+Example:
+  curl -X POST -H \"authorization: Bearer $(greenroom token)\" http://127.0.0.1:8000/api/v1/ws/ticket";
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  greenroom dev
+  greenroom dev --port 9000 --data-dir /tmp/try
+  GROQ_API_KEYS=… greenroom dev       a real model answers";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  greenroom serve --config /etc/greenroom.toml
+  GROQ_API_KEYS=… greenroom serve --host 0.0.0.0 --data-dir /var/lib/greenroom";
+
+/// What `dev` and `serve` take besides [`CommonArgs`]: the most used keys as flags.
+#[derive(Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Address of the public port [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// Public port: REST and WebSocket; 0 lets the system choose [default: 8000]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Internal port: health and metrics [default: 8001]
+    #[arg(long, value_name = "PORT")]
+    internal_port: Option<u16>,
+    /// Name of the provider that answers, such as groq, ollama or demo
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Least level that is logged, or a filter [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// What `token` takes.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// E-mail address of the user; without it, the demo user
+    #[arg(value_name = "EMAIL")]
+    pub(super) email: Option<String>,
+    /// Seconds that the token is valid
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub(super) valid_secs: u64,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// What `config` takes.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+/// A command about the configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check the configuration and print every value with its source; secrets stay hidden
+    Check {
+        /// Check what `greenroom dev` would use instead of `greenroom serve`
+        #[arg(long)]
+        dev: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Print a commented file with every default
+    #[command(after_help = "Example:\n  greenroom config default > greenroom.toml")]
+    Default,
+    /// Print a reference of all keys in Markdown
+    Doc,
+}
+
+/// What `backup` takes.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file to write; it must not exist
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// What `version` takes.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// Form of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+impl CommonArgs {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let set = self.set.iter().map(|(key, value)| flag("--set", key, value));
+        let data_dir = self.data_dir.iter();
+        let data_dir =
+            data_dir.map(|dir| flag("--data-dir", "server.data_dir", dir.to_string_lossy()));
+        set.chain(data_dir).collect()
+    }
+
+    /// The data folder of commands that need nothing else of the configuration.
+    pub(super) fn data_dir(&self, environment: &[(String, String)]) -> PathBuf {
+        const VARIABLE: &str = "GREENROOM__SERVER__DATA_DIR";
+        let set = self.set.iter().rev().find(|(key, _)| key == "server.data_dir");
+        let variable = environment.iter().find(|(name, text)| name == VARIABLE && !text.is_empty());
+        let other = set.or(variable).map(|(_, text)| PathBuf::from(text));
+        self.data_dir.clone().or(other).unwrap_or_else(|| PathBuf::from(".greenroom"))
+    }
+}
+
+impl ServerArgs {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let flags = [
+            self.host.map(|host| flag("--host", "server.host", host)),
+            self.port.map(|port| flag("--port", "server.port", port)),
+            self.internal_port.map(|port| flag("--internal-port", "server.internal_port", port)),
+            self.provider.as_ref().map(|name| flag("--provider", "runs.provider", name)),
+            self.log_level.as_ref().map(|level| flag("--log-level", "log.level", level)),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+fn flag(name: &str, key: &str, value: impl ToString) -> Flag {
+    Flag { name: name.to_owned(), key: key.to_owned(), value: value.to_string() }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, such as session.window_ms=0".to_owned()),
+    }
+}

@@ -1,0 +1,324 @@
+//! `greenroom client generate`: one run from its prompt to its files in a folder.
+
+use super::{
+    account::Account,
+    args::GenerateArgs,
+    driver::{Driver, Happening, result},
+    folder::{Folder, Step},
+    job::{Job, outcome_name, usage_text},
+    progress::Progress,
+    remote::{contents, listing, parse_oid},
+    sessions::SessionFiles,
+    terminal::{Interrupts, Remarks},
+};
+use crate::{
+    cli::{args::Output, output},
+    failure::Failure,
+};
+use greenroom_protocol::{
+    client::{Answer, Begin, Ticket},
+    event::Outcome,
+    frame::{After, Status},
+    id::{CommandId, Cursor, SessionId},
+    limit::TITLE_BYTES_MAX,
+    method::{Method, OnBusy, RunAccepted, RunStart, SessionCreate, SessionInfo},
+};
+use std::{path::Path, time::Duration};
+use tokio::time::{Instant, interval};
+use uuid::Uuid;
+
+/// How often the status is shown anew.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a first Ctrl-C waits for the server to accept the run, so that it goes on.
+const LEAVE_WAIT: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(account: Account, args: GenerateArgs) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let session = args.session.unwrap_or_else(|| SessionId::new(Uuid::now_v7()));
+    let mut folder = Folder::open(&args.out, session, args.force)?;
+    let driver = Driver::start(account).await?;
+    let mut watch = tokio::select! {
+        watch = Watch::begin(driver, session, &args) => watch?,
+        () = interrupts.next() => return Err(Failure::Interrupted),
+    };
+    watch.remarks.line(&format!("session {session}"));
+    tokio::select! {
+        end = watch.until_end() => end?,
+        () = interrupts.next() => return watch.leave(&mut interrupts).await,
+    }
+    let kept = tokio::select! {
+        kept = watch.save(&mut folder) => kept?,
+        () = interrupts.next() => return watch.leave(&mut interrupts).await,
+    };
+    watch.report(&args, &kept)
+}
+
+/// A run that is being watched.
+struct Watch {
+    driver: Driver,
+    session: SessionId,
+    job: Job,
+    progress: Progress,
+    remarks: Remarks,
+    began: Instant,
+    /// Calls whose answers are awaited: creating the session, starting the run.
+    create: Option<Ticket>,
+    start: Option<Ticket>,
+    lost: bool,
+    /// The server's log was replaced: what is left of it may lack the run.
+    void: Option<Status>,
+}
+
+impl Watch {
+    /// Creates or finds the session, follows it and starts the run, in one burst.
+    async fn begin(
+        mut driver: Driver,
+        session: SessionId,
+        args: &GenerateArgs,
+    ) -> Result<Self, Failure> {
+        let command = || CommandId::new(Uuid::now_v7());
+        let (create, after) = if args.session.is_some() {
+            // A place in the log, and not `live`: that would be another place after a reconnect.
+            let get = Method::SessionGet(session);
+            let info: SessionInfo = driver.ask(&get, &mut |_| {}).await?;
+            (None, After::Cursor(Cursor { epoch: info.epoch, seq: info.head }))
+        } else {
+            let title = title(&args.prompt);
+            let create = Method::SessionCreate(session, command(), SessionCreate { title });
+            (Some(driver.call(&create)?), After::Start)
+        };
+        driver.attach(session, after);
+        let job = Job::new(command());
+        let start = RunStart {
+            input: args.prompt.clone(),
+            on_busy: OnBusy::Reject,
+            model: args.model.clone(),
+        };
+        let start = Some(driver.call(&Method::RunStart(session, job.cid, start))?);
+        Ok(Self {
+            driver,
+            session,
+            job,
+            progress: Progress::default(),
+            remarks: Remarks::new(),
+            began: Instant::now(),
+            create,
+            start,
+            lost: false,
+            void: None,
+        })
+    }
+
+    /// Watches until the run has ended, whatever its outcome. May be dropped while it waits.
+    async fn until_end(&mut self) -> Result<(), Failure> {
+        let mut status = interval(STATUS_EVERY);
+        while self.job.end.is_none() {
+            tokio::select! {
+                happening = self.driver.next() => self.happened(happening?)?,
+                _ = status.tick(), if self.remarks.has_status() && !self.lost => {
+                    let text = self.progress.status();
+                    self.remarks.status(&text);
+                }
+            }
+        }
+        self.remarks.status("");
+        Ok(())
+    }
+
+    fn happened(&mut self, happening: Happening) -> Result<(), Failure> {
+        match happening {
+            Happening::Answered(ticket, answer) => self.answered(ticket, answer)?,
+            Happening::Event(ev) => {
+                let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                for line in self.progress.event(now_ms, &ev.event) {
+                    self.remarks.line(&line);
+                }
+                self.job.event(&ev.event);
+            }
+            Happening::Attached(begun) => match begun.begin {
+                Begin::Continued if self.lost => {
+                    self.lost = false;
+                    self.remarks.line("reconnected, nothing missed");
+                }
+                Begin::First | Begin::Continued => {}
+                Begin::Void(_) => {
+                    self.progress = Progress::default();
+                    self.void = Some(begun.status);
+                    self.remarks.line("the server's log of the session was replaced");
+                }
+            },
+            Happening::CaughtUp => {
+                let idle = matches!(self.void.take(), Some(Status::Idle | Status::Closed));
+                if idle && self.job.end.is_none() {
+                    let what = "the server has lost the run: its log was restored from before it";
+                    return Err(Failure::Failed(what.to_owned()));
+                }
+            }
+            Happening::Lost(retry_in_ms) => self.note_lost(retry_in_ms),
+            Happening::Detached(detached) if detached.retry_after_ms.is_none() => {
+                let what = format!("the server ended the attachment: {:?}", detached.reason);
+                return Err(Failure::Failed(format!("{what}\n{}", self.hint())));
+            }
+            Happening::Notice(error) => self.remarks.line(&super::driver::describe(&error)),
+            Happening::Ready | Happening::Detached(_) => {}
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer) -> Result<(), Failure> {
+        if self.start == Some(ticket) {
+            self.start = None;
+            let accepted: RunAccepted = result(answer)?;
+            self.job.accepted(accepted.run);
+        } else if self.create == Some(ticket) {
+            self.create = None;
+            let _: SessionInfo = result(answer)?;
+        }
+        Ok(())
+    }
+
+    fn note_lost(&mut self, retry_in_ms: u64) {
+        if !self.lost {
+            let secs = retry_in_ms.div_ceil(1000).max(1);
+            self.remarks.line(&format!("connection lost; trying again within {secs} s"));
+        }
+        self.lost = true;
+    }
+
+    /// Brings the run's files into the folder; the paths that the user's own changes kept.
+    async fn save(&mut self, folder: &mut Folder) -> Result<Vec<String>, Failure> {
+        let Some(commit) = self.job.commit.clone() else { return Ok(Vec::new()) };
+        let commit = parse_oid(&commit)?;
+        let (remarks, session) = (&mut self.remarks, self.session);
+        let mut see = |happening| {
+            if let Happening::Lost(_) = happening {
+                remarks.line("connection lost; trying again");
+            }
+        };
+        let mut source = SessionFiles { driver: &mut self.driver, session, see: &mut see };
+        let Some(listing) = listing(&mut source, Some(commit)).await? else {
+            return Err(super::remote::nonsense("no files for its own commit"));
+        };
+        let steps = folder.plan(&listing.files)?;
+        for (path, step) in &steps {
+            match (step, listing.files.get(path)) {
+                (Step::Write, Some(entry)) => {
+                    let bytes = contents(&mut source, listing.commit, path, *entry).await?;
+                    folder.write(path, &bytes)?;
+                }
+                (Step::Remove, _) => folder.remove(path)?,
+                (Step::Write | Step::Same | Step::Keep, _) => {}
+            }
+        }
+        folder.remember(listing.commit, &listing.files, &steps)?;
+        let kept = steps.into_iter().filter(|(_, step)| *step == Step::Keep);
+        Ok(kept.map(|(path, _)| path).collect())
+    }
+
+    /// Ctrl-C: leaves, and the run goes on. A second one ends it at once.
+    async fn leave(mut self, interrupts: &mut Interrupts) -> Result<(), Failure> {
+        let accept = async {
+            while self.job.run.is_none() && self.job.end.is_none() {
+                let happening = self.driver.next().await?;
+                self.happened(happening)?;
+            }
+            Ok::<_, Failure>(())
+        };
+        tokio::select! {
+            accepted = tokio::time::timeout(LEAVE_WAIT, accept) => match accepted {
+                Ok(accepted) => accepted?,
+                Err(_) => self.remarks.line("the server has not accepted the run yet"),
+            },
+            () = interrupts.next() => return Err(Failure::Interrupted),
+        }
+        let what = if self.job.end.is_some() { "the run has ended" } else { "the run goes on" };
+        let hint = self.hint();
+        self.remarks.line(&format!("left; {what}\n{hint}"));
+        tokio::select! {
+            () = self.driver.close() => {}
+            () = interrupts.next() => {}
+        }
+        Err(Failure::Interrupted)
+    }
+
+    fn hint(&self) -> String {
+        self.driver.hint(self.session)
+    }
+
+    /// Says how it ended, and where everything is.
+    fn report(mut self, args: &GenerateArgs, kept: &[String]) -> Result<(), Failure> {
+        for path in kept {
+            let line = format!("  {path} stays as you changed it; --force overwrites");
+            self.remarks.line(&output::clean(&line));
+        }
+        if let Some(usage) = self.job.usage {
+            self.remarks.line(&usage_text(usage));
+        }
+        match args.output {
+            Output::Text => self.report_text(&args.out)?,
+            Output::Json => self.report_json(&args.out, kept)?,
+        }
+        self.job.failure().map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
+    }
+
+    fn report_text(&self, out: &Path) -> Result<(), Failure> {
+        let (session, out) = (self.session, out.display());
+        match &self.job.commit {
+            Some(commit) => output::line(format_args!("{out} holds commit {commit}"))?,
+            None => output::line("no files were committed")?,
+        }
+        output::line(format_args!("session {session}"))?;
+        output::line(self.hint())
+    }
+
+    fn report_json(&self, out: &Path, kept: &[String]) -> Result<(), Failure> {
+        let outcome = self.job.end.as_ref().map(|(outcome, _)| outcome_name(*outcome));
+        let error = self.job.end.as_ref().and_then(|(_, error)| error.as_ref());
+        output::line(serde_json::json!({
+            "session": self.session,
+            "run": self.job.run,
+            "outcome": outcome.unwrap_or(outcome_name(Outcome::Failed)),
+            "error": error,
+            "commit": self.job.commit,
+            "out": out.display().to_string(),
+            "kept": kept,
+            "usage": self.job.usage,
+        }))
+    }
+}
+
+/// The prompt's first line, within the limit of a title.
+pub(super) fn title(prompt: &str) -> String {
+    let line = prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let mut title = String::new();
+    for c in line.chars().filter(|c| !c.is_control()) {
+        if title.len() + c.len_utf8() > TITLE_BYTES_MAX {
+            break;
+        }
+        title.push(c);
+    }
+    title
+}
+
+/// Begins a run and leaves it, as Ctrl-C does.
+#[cfg(test)]
+pub(super) async fn leave_at_once(account: Account, args: &GenerateArgs) -> Failure {
+    let session = SessionId::new(Uuid::now_v7());
+    let driver = Driver::start(account).await.unwrap();
+    let watch = Watch::begin(driver, session, args).await.unwrap();
+    watch.leave(&mut Interrupts::new().unwrap()).await.unwrap_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_within_the_limit() {
+        assert_eq!(title("\n  a todo\tapp \nwith tags"), "a todoapp");
+        let long = title(&"é".repeat(300));
+        assert_eq!(long.len(), TITLE_BYTES_MAX);
+        assert_eq!(title(""), "");
+    }
+}

@@ -1,0 +1,113 @@
+//! The configuration: one typed struct, checked before anything starts.
+//!
+//! Flags win over environment variables, those over the file, that over the defaults
+//! ([`spec::DEFAULT_TOML`]). What is unknown or wrong is refused with its key, its source and what
+//! to do about it, all at once.
+
+mod auth;
+mod error;
+mod gateway;
+mod limits;
+mod load;
+mod log;
+mod providers;
+pub mod report;
+mod runs;
+mod server;
+mod session;
+mod source;
+pub mod spec;
+
+pub use error::{ConfigError, Problem};
+pub use limits::LimitsConfig;
+pub use load::{Loaded, Mode, Resolved, Sources, load};
+pub use log::{LogConfig, LogFormat};
+pub use providers::ProviderConfig;
+pub use runs::RunsConfig;
+pub use server::ServerConfig;
+pub use session::SessionConfig;
+pub use source::Flag;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{auth::AuthConfig, gateway::GatewayConfig};
+use error::Problems;
+use greenroom_actors::{EngineConfig, run::OutputLimits};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the two ports and the data are.
+    pub server: ServerConfig,
+    /// Connections, requests and sockets.
+    pub gateway: GatewayConfig,
+    /// Accounts and tokens.
+    pub auth: AuthConfig,
+    /// What one user and one socket may do.
+    pub limits: LimitsConfig,
+    /// How sessions flush and rest.
+    pub session: SessionConfig,
+    /// What runs may take.
+    pub runs: RunsConfig,
+    /// Providers of answers in the order of preference; never empty once loaded.
+    #[serde(skip)]
+    pub providers: Vec<ProviderConfig>,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// The settings of the engine.
+    #[must_use]
+    pub fn engine(&self) -> EngineConfig {
+        let Self { session, runs, limits, .. } = self;
+        EngineConfig {
+            window: Duration::from_millis(session.window_ms),
+            window_max: Duration::from_millis(session.window_max_ms),
+            linger: Duration::from_millis(session.linger_ms),
+            hibernate_after: Duration::from_secs(session.hibernate_after_secs),
+            runs_per_user: runs.per_user_max,
+            connections_per_user: limits.sockets_per_user_max,
+            attachments_per_connection: limits.attachments_per_socket_max,
+            provider_calls: runs.provider_calls_max,
+            provider_wait: Duration::from_secs(runs.provider_wait_secs),
+            run_timeout: Duration::from_secs(runs.timeout_secs),
+            output: OutputLimits {
+                files_max: runs.files_max,
+                file_bytes_max: runs.file_bytes_max,
+                run_bytes_max: runs.output_bytes_max,
+            },
+            drain_timeout: Duration::from_secs(runs.drain_secs),
+            ..EngineConfig::default()
+        }
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        self.server.check(problems);
+        gateway::check(&self.gateway, problems);
+        auth::check(&self.auth, problems);
+        self.limits.check(problems);
+        self.session.check(problems);
+        self.runs.check(problems);
+        self.log.check(problems);
+        for provider in &self.providers {
+            provider.check(problems);
+        }
+        if self.providers.is_empty() {
+            let fix = "set GROQ_API_KEYS, OPENAI_API_KEY or the like; or, for the built-in \
+                       stand-in, runs.provider = \"demo\"";
+            problems.add("providers", "no provider is configured", fix);
+        }
+        let wanted = &self.runs.provider;
+        let mut names = self.providers.iter().map(ProviderConfig::name);
+        if !wanted.is_empty() && !self.providers.is_empty() && !names.any(|name| name == wanted) {
+            let names: Vec<_> = self.providers.iter().map(ProviderConfig::name).collect();
+            let fix = format!("name one of these: {}", names.join(", "));
+            problems.add("runs.provider", format!("no provider is called {wanted:?}"), fix);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What one port answers: checks a request, hands it to a route or upgrades it, finishes the answer.
+
+use super::{
+    guard::Marks,
+    server::Upgraded,
+    upgrade::{self, Offer},
+};
+use crate::{
+    auth::Auth,
+    rest::{Client, Facts, Finish, Limits, Problem, Proxies, Response, forbidden_origin},
+};
+use futures_util::FutureExt as _;
+use greenroom_actors::port::BoxFuture;
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::{
+    body::{Body as _, Incoming},
+    service::Service as _,
+    upgrade::OnUpgrade,
+};
+use hyper_util::service::TowerToHyperService;
+use std::{
+    convert::Infallible,
+    fmt,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use warp::filters::BoxedFilter;
+
+/// One port's answers.
+pub(super) struct Site {
+    routes: Routes,
+    finish: Finish,
+    request_wait: Duration,
+    /// What only the public port has.
+    pub(super) public: Option<Public>,
+}
+
+/// The routes as a service; its own type has no name.
+type Routes = Box<
+    dyn Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync,
+>;
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("finish", &self.finish).finish_non_exhaustive()
+    }
+}
+
+/// What only the public port has.
+pub(super) struct Public {
+    pub(super) auth: Arc<Auth>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) proxies: Proxies,
+    pub(super) handshakes: Arc<Semaphore>,
+}
+
+/// One connection's dealings with its site.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) peer: IpAddr,
+    pub(super) marks: Arc<Marks>,
+    /// Filled by the request that becomes a WebSocket.
+    pub(super) pending: Arc<Mutex<Option<Pending>>>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// A WebSocket whose answer is on its way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) on: OnUpgrade,
+    pub(super) upgraded: Upgraded,
+    /// Counts the handshake until the socket is there.
+    pub(super) handshake: OwnedSemaphorePermit,
+}
+
+impl Site {
+    pub(super) fn new(finish: Finish, request_wait: Duration, public: Option<Public>) -> Self {
+        let routes = routes(finish.api.filter());
+        Self { routes, finish, request_wait, public }
+    }
+
+    /// Forgets sources that have been quiet.
+    pub(super) fn sweep(&self) {
+        if let Some(public) = &self.public {
+            public.limits.sweep();
+        }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, visit: &Visit, request: Request<Incoming>) -> Response {
+        let (facts, begun) = (self.finish.facts(&request), Instant::now());
+        let method = request.method().clone();
+        let answer = self.try_answer(visit, &facts, request).await;
+        let mut response = answer.unwrap_or_else(Response::from);
+        self.finish.finish(&facts, &mut response);
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if visit.marks.last.load(Ordering::Relaxed) && !switches {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        // No query: it may hold a ticket.
+        tracing::debug!(
+            request_id = %facts.id,
+            %method,
+            path = ?facts.path,
+            status = response.status().as_u16(),
+            elapsed_us = begun.elapsed().as_micros(),
+            "request answered"
+        );
+        response
+    }
+
+    async fn try_answer(
+        &self,
+        visit: &Visit,
+        facts: &Facts,
+        mut request: Request<Incoming>,
+    ) -> Result<Response, Problem> {
+        check_head(&request, &visit.marks)?;
+        let mut client = Client { ip: visit.peer };
+        if let Some(public) = &self.public {
+            client = public.proxies.client(visit.peer, request.headers());
+            match request.uri().path() {
+                upgrade::PATH => return self.upgrade(public, visit, facts, client, request),
+                upgrade::GENERATE_PATH => return Err(upgrade::generate()),
+                _ => public.limits.request(client.source())?,
+            }
+        }
+        if let Some(preflight) = self.finish.preflight(facts) {
+            return Ok(preflight);
+        }
+        request.extensions_mut().insert(client);
+        let answer = AssertUnwindSafe((self.routes)(request)).catch_unwind();
+        match timeout(self.request_wait, answer).await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Err(_)) => {
+                tracing::error!(request_id = %facts.id, path = ?facts.path, "a route panicked");
+                Err(Problem::internal().closing())
+            }
+            Err(_) => {
+                let detail = "the answer took too long; try again";
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                Err(Problem::new(status, "timeout", detail).closing())
+            }
+        }
+    }
+
+    fn upgrade(
+        &self,
+        public: &Public,
+        visit: &Visit,
+        facts: &Facts,
+        client: Client,
+        mut request: Request<Incoming>,
+    ) -> Result<Response, Problem> {
+        public.limits.upgrade(client.source())?;
+        if self.finish.origins.refuse(request.headers()) {
+            return Err(forbidden_origin());
+        }
+        let Offer { ticket, response } = upgrade::read(&request)?;
+        if !request.body().is_end_stream() {
+            let detail = "a request for a WebSocket has no body";
+            return Err(Problem::bad_request("malformed_request", detail).closing());
+        }
+        let handshake = Arc::clone(&public.handshakes).try_acquire_owned();
+        let Some(handshake) = handshake.ok().filter(|_| !visit.shutdown.is_cancelled()) else {
+            let detail =
+                "too many sockets open at this moment, or the server shuts down; try again";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(Problem::new(status, "busy", detail).after(Duration::from_secs(1)));
+        };
+        // Last, so that a refusal does not use it up.
+        let ticket = ticket.map(|ticket| public.auth.redeem_ticket(&ticket).ok_or_else(bad_ticket));
+        let upgraded =
+            Upgraded { peer: client.ip, ticket: ticket.transpose()?, request_id: facts.id.clone() };
+        let on = hyper::upgrade::on(&mut request);
+        let mut pending = visit.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        *pending = Some(Pending { on, upgraded, handshake });
+        Ok(response)
+    }
+}
+
+fn routes(filter: BoxedFilter<(Response,)>) -> Routes {
+    let service = TowerToHyperService::new(warp::service(filter));
+    Box::new(move |request| Box::pin(service.call(request)))
+}
+
+fn bad_ticket() -> Problem {
+    let detail = "the ticket is unknown, expired or was used; get a new one";
+    Problem::new(StatusCode::UNAUTHORIZED, "bad_ticket", detail)
+}
+
+/// Refuses heads that a proxy in front of us could read differently.
+fn check_head(request: &Request<Incoming>, marks: &Marks) -> Result<(), Problem> {
+    if marks.conflict.load(Ordering::Relaxed) {
+        let detail = "the request has both a Content-Length and a Transfer-Encoding";
+        return Err(Problem::bad_request("malformed_request", detail).closing());
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if !host.is_empty() => Ok(()),
+        _ => {
+            let detail = "the request must have exactly one Host";
+            Err(Problem::bad_request("malformed_request", detail).closing())
+        }
+    }
+}

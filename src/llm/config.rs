@@ -1,0 +1,266 @@
+//! Providers as the configuration names them, and the seeds' variables as aliases.
+
+use super::{
+    openai::{MaxTokensName, OpenAiConfig},
+    secret::Secret,
+};
+use serde::{Deserialize, Deserializer};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Longest answer asked for where the provider reserves quota for it, in tokens.
+///
+/// OpenAI, Groq and Cerebras count an unset limit as the model's greatest. All their default
+/// models can write this much.
+pub const MAX_TOKENS_DEFAULT: u32 = 16_384;
+
+/// What serves an OpenAI-compatible API.
+///
+/// | kind | base URL | model | key |
+/// |---|---|---|---|
+/// | `openai` | `https://api.openai.com/v1` | `gpt-4o-mini` | needed |
+/// | `groq` | `https://api.groq.com/openai/v1` | `openai/gpt-oss-120b` | needed |
+/// | `cerebras` | `https://api.cerebras.ai/v1` | `gpt-oss-120b` | needed |
+/// | `ollama` | `http://localhost:11434/v1` | `qwen2.5-coder` | not needed |
+/// | `custom` | must be set | must be set | not needed |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// OpenAI.
+    Openai,
+    /// Groq.
+    Groq,
+    /// Cerebras.
+    Cerebras,
+    /// A local Ollama. `/v1` is added to a base URL without a path.
+    Ollama,
+    /// Any other server that speaks the same API.
+    Custom,
+}
+
+/// One provider. Unset fields have the defaults of its [`ProviderKind`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// What it is.
+    pub kind: ProviderKind,
+    /// Its name in requests, logs and errors; the kind's name by default. Names are unique.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Where its API is, without `/chat/completions`.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// The key, sent as `Authorization: Bearer …`.
+    #[serde(default)]
+    pub api_key: Option<Secret>,
+    /// The model of requests that name none.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Longest answer, in tokens; 0: no limit is sent. [`MAX_TOKENS_DEFAULT`], or no limit with
+    /// `ollama` and `custom`, whose models may hold less.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+    /// Further headers of every call, such as `api-key`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+    /// An HTTP proxy to go through; the environment's proxy variables are not read.
+    #[serde(default)]
+    pub proxy: Option<Secret>,
+    /// Limits of waiting.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+/// How long a call may wait, each in milliseconds in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// `connect_ms`: for the connection with its TLS handshake.
+    #[serde(rename = "connect_ms", deserialize_with = "millis")]
+    pub connect: Duration,
+    /// `first_content_ms`: from the call to the first word, tool call or reasoning.
+    #[serde(rename = "first_content_ms", deserialize_with = "millis")]
+    pub first_content: Duration,
+    /// `stall_ms`: from content to content. Comments and empty deltas are none.
+    #[serde(rename = "stall_ms", deserialize_with = "millis")]
+    pub stall: Duration,
+    /// `idle_ms`: from byte to byte, comments included; finds a dead connection where a model that
+    /// thinks for long has a long `first_content_ms`.
+    #[serde(rename = "idle_ms", deserialize_with = "millis")]
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_content: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
+}
+
+/// Why a provider cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A required field is not set.
+    #[error("provider {provider}: {field} is not set; {help}")]
+    Missing {
+        /// The provider's name.
+        provider: String,
+        /// The field.
+        field: &'static str,
+        /// What to set.
+        help: &'static str,
+    },
+    /// A field makes no sense. The value is not repeated: it may be secret.
+    #[error("provider {provider}: {field} {problem}")]
+    Invalid {
+        /// The provider's name.
+        provider: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The HTTP client cannot be built, as without root certificates.
+    #[error("provider {provider}: the HTTP client cannot be built; are CA certificates installed?")]
+    Client {
+        /// The provider's name.
+        provider: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+impl ProviderKind {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Groq => "groq",
+            Self::Cerebras => "cerebras",
+            Self::Ollama => "ollama",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// Where its API is; none: it must be configured.
+    #[must_use]
+    pub const fn base_url(self) -> Option<&'static str> {
+        match self {
+            Self::Openai => Some("https://api.openai.com/v1"),
+            Self::Groq => Some("https://api.groq.com/openai/v1"),
+            Self::Cerebras => Some("https://api.cerebras.ai/v1"),
+            Self::Ollama => Some("http://localhost:11434/v1"),
+            Self::Custom => None,
+        }
+    }
+
+    /// Its default model; none: it must be configured.
+    #[must_use]
+    pub const fn model(self) -> Option<&'static str> {
+        match self {
+            Self::Openai => Some("gpt-4o-mini"),
+            Self::Groq => Some("openai/gpt-oss-120b"),
+            Self::Cerebras => Some("gpt-oss-120b"),
+            Self::Ollama => Some("qwen2.5-coder"),
+            Self::Custom => None,
+        }
+    }
+
+    /// What to set where a hosted service has no key; none: it may do without.
+    const fn key_help(self) -> Option<&'static str> {
+        match self {
+            Self::Openai => Some("set it, or OPENAI_API_KEY in the environment"),
+            Self::Groq => Some("set it, or GROQ_API_KEYS in the environment"),
+            Self::Cerebras => Some("set it, or CEREBRAS_API_KEYS in the environment"),
+            Self::Ollama | Self::Custom => None,
+        }
+    }
+
+    const fn max_tokens(self) -> (Option<u32>, MaxTokensName) {
+        match self {
+            Self::Openai | Self::Groq | Self::Cerebras => {
+                (Some(MAX_TOKENS_DEFAULT), MaxTokensName::MaxCompletionTokens)
+            }
+            Self::Ollama | Self::Custom => (None, MaxTokensName::MaxTokens),
+        }
+    }
+}
+
+impl ProviderConfig {
+    /// A provider with the defaults of its kind.
+    #[must_use]
+    pub fn new(kind: ProviderKind) -> Self {
+        Self {
+            kind,
+            name: None,
+            base_url: None,
+            api_key: None,
+            model: None,
+            max_tokens: None,
+            headers: BTreeMap::new(),
+            proxy: None,
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// Its name: the configured one or the kind's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.kind.name())
+    }
+
+    /// Fills in the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] where there is none.
+    pub fn resolve(&self) -> Result<OpenAiConfig, ConfigError> {
+        let missing =
+            |field, help| ConfigError::Missing { provider: self.name().to_owned(), field, help };
+        let is_set = |value: &&str| !value.trim().is_empty();
+        let base_url = self.base_url.as_deref().filter(is_set).or_else(|| self.kind.base_url());
+        let base_url = base_url.ok_or_else(|| {
+            missing("base_url", "set it to the server's API, such as http://host/v1")
+        })?;
+        let model = self.model.as_deref().filter(is_set).or_else(|| self.kind.model());
+        let model =
+            model.ok_or_else(|| missing("model", "set it to the model that the server offers"))?;
+        let api_key = self.api_key.clone().filter(|key| !key.expose().trim().is_empty());
+        if let (None, Some(help), true) = (&api_key, self.kind.key_help(), self.headers.is_empty())
+        {
+            return Err(missing("api_key", help));
+        }
+        let (max_tokens, max_tokens_name) = self.kind.max_tokens();
+        Ok(OpenAiConfig {
+            name: self.name().to_owned(),
+            base_url: with_version(self.kind, base_url.trim()),
+            api_key,
+            model: model.to_owned(),
+            headers: self.headers.clone(),
+            proxy: self.proxy.clone(),
+            timeouts: self.timeouts,
+            include_usage: true,
+            max_tokens: self.max_tokens.or(max_tokens).filter(|max_tokens| *max_tokens > 0),
+            max_tokens_name,
+        })
+    }
+}
+
+/// Ollama's own variable names the server, not its OpenAI-compatible API.
+fn with_version(kind: ProviderKind, base_url: &str) -> String {
+    let base_url = base_url.trim_end_matches('/');
+    let has_path = base_url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let version = if kind == ProviderKind::Ollama && !has_path { "/v1" } else { "" };
+    format!("{base_url}{version}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,451 @@
+//! The client of an OpenAI-compatible API, over HTTP/1.1.
+
+use super::{
+    config::{ConfigError, Timeouts},
+    failure::Fault,
+    secret::{Redactor, Secret},
+    stream::{AnswerStream, Limits, Source},
+};
+use futures_util::TryStreamExt;
+use greenroom_actors::port::{
+    BoxFuture, DeltaStream, Message, Provider, ProviderError, ProviderErrorKind as Kind, Request,
+    Role,
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
+};
+use reqwest::{Client, Response, Url};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout_at};
+
+/// Header that carries the run's id, so that a stand-in's log can be checked.
+pub const RUN_HEADER: &str = "x-greenroom-run";
+/// Most bytes read of an answer that is no stream.
+pub const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest wait for the rest of an answer that is no stream.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections kept for the next calls.
+const IDLE_CONNECTIONS_MAX: usize = 32;
+/// How long they are kept: below the 60 s after which common load balancers drop them.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// A dead peer is found by the kernel even while no limit of ours runs.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Calls for one request: the first, and one for each of the two options that a server may refuse.
+const CALLS_MAX: usize = 3;
+
+/// What a client needs to know. [`super::ProviderConfig::resolve`] makes it.
+#[derive(Clone, Debug)]
+pub struct OpenAiConfig {
+    /// Its name in errors.
+    pub name: String,
+    /// Where the API is, without `/chat/completions`.
+    pub base_url: String,
+    /// Sent as `Authorization: Bearer …`.
+    pub api_key: Option<Secret>,
+    /// The model of requests that name none.
+    pub model: String,
+    /// Further headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// An HTTP proxy; none: direct.
+    pub proxy: Option<Secret>,
+    /// Limits of waiting.
+    pub timeouts: Timeouts,
+    /// Whether to ask for usage; dropped for good after a server refused the option.
+    pub include_usage: bool,
+    /// Longest answer, in tokens; none: not sent.
+    pub max_tokens: Option<u32>,
+    /// How the server spells it.
+    pub max_tokens_name: MaxTokensName,
+}
+
+/// The field that limits an answer. A client changes to the other one for good where a server
+/// refuses its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxTokensName {
+    /// `max_tokens`: the older name.
+    MaxTokens,
+    /// `max_completion_tokens`: the only one that OpenAI's reasoning models take.
+    MaxCompletionTokens,
+}
+
+/// What a server has been found to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Options {
+    include_usage: bool,
+    max_tokens: Option<(MaxTokensName, u32)>,
+}
+
+/// A client. It keeps connections for further calls; clone-free, share it in an `Arc`.
+pub struct OpenAi {
+    name: String,
+    model: String,
+    url: Url,
+    client: Client,
+    timeouts: Timeouts,
+    options: Mutex<Options>,
+    source: Arc<Source>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Vec<WireMessage<'a>>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct WireMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("name", &self.name)
+            .field("model", &self.model)
+            .field("host", &self.url.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl OpenAi {
+    /// A client; connects with its first call.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] names the field; [`ConfigError::Client`] where TLS cannot work.
+    pub fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
+        let invalid = |field, problem: &str| ConfigError::Invalid {
+            provider: config.name.clone(),
+            field,
+            problem: problem.to_owned(),
+        };
+        let url = endpoint(&config.base_url).map_err(|problem| invalid("base_url", problem))?;
+        let headers = headers(&config).map_err(|(field, problem)| invalid(field, problem))?;
+        let mut builder = Client::builder()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .http1_only()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .tcp_keepalive(TCP_KEEPALIVE)
+            .connect_timeout(config.timeouts.connect)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT);
+        if let Some(proxy) = &config.proxy {
+            let proxy = reqwest::Proxy::all(proxy.expose());
+            builder = builder.proxy(proxy.map_err(|_| invalid("proxy", "is no URL of a proxy"))?);
+        }
+        if url.scheme() == "http" && config.proxy.is_none() {
+            // No TLS: the system need not have root certificates.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder
+            .build()
+            .map_err(|source| ConfigError::Client { provider: config.name.clone(), source })?;
+        let secrets = config.api_key.into_iter().chain(config.headers.into_values());
+        let source = Source {
+            provider: config.name.clone(),
+            redactor: Redactor::new(secrets.chain(config.proxy)),
+        };
+        let max_tokens = config.max_tokens.map(|max_tokens| (config.max_tokens_name, max_tokens));
+        Ok(Self {
+            name: config.name,
+            model: config.model,
+            url,
+            client,
+            timeouts: config.timeouts,
+            options: Mutex::new(Options { include_usage: config.include_usage, max_tokens }),
+            source: Arc::new(source),
+        })
+    }
+
+    async fn call(&self, request: Request) -> Result<DeltaStream, ProviderError> {
+        let began = Instant::now();
+        let deadline = began + self.timeouts.first_content;
+        let mut options = self.options();
+        let mut calls = 1;
+        loop {
+            match self.attempt(&request, options, deadline).await {
+                Ok(response) => {
+                    self.remember(options);
+                    return Ok(self.answer(response, began));
+                }
+                Err(fault) => match options.without(&fault).filter(|_| calls < CALLS_MAX) {
+                    Some(others) => options = others,
+                    None => return Err(self.error(fault)),
+                },
+            }
+            calls += 1;
+        }
+    }
+
+    /// One call, up to the headers of an answer that is a stream.
+    async fn attempt(
+        &self,
+        request: &Request,
+        options: Options,
+        deadline: Instant,
+    ) -> Result<Response, Fault> {
+        let model = request.model.as_deref().unwrap_or(&self.model);
+        let body = Body::new(model, &request.messages, options);
+        let send = || {
+            let call = self.client.post(self.url.clone());
+            call.header(RUN_HEADER, request.run.to_string()).json(&body).send()
+        };
+        // A connection that was kept may be gone by now, and one that a killed process left may
+        // answer for a new one: where it breaks before a byte of the answer, one more is tried.
+        let call = async {
+            match send().await {
+                Err(error) if broke_off(&error) => send().await,
+                sent => sent,
+            }
+        };
+        match timeout_at(deadline, call).await {
+            Ok(Ok(response)) if is_stream(&response) => Ok(response),
+            Ok(Ok(response)) => Err(read_failure(response).await),
+            Ok(Err(error)) => Err(self.unsent(error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    fn answer(&self, response: Response, began: Instant) -> DeltaStream {
+        let limits = Limits {
+            first_content: self.timeouts.first_content,
+            spent: began.elapsed(),
+            stall: self.timeouts.stall,
+            idle: self.timeouts.idle,
+        };
+        let body = response.bytes_stream().map_err(cause);
+        Box::pin(AnswerStream::new(body, limits, Arc::clone(&self.source)))
+    }
+
+    fn options(&self) -> Options {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the options that the server has just taken for the calls to come.
+    fn remember(&self, options: Options) {
+        if options != self.options() {
+            tracing::info!(
+                provider = self.name,
+                ?options,
+                "the server refuses options; changed them"
+            );
+            *self.options.lock().unwrap_or_else(PoisonError::into_inner) = options;
+        }
+    }
+
+    fn unsent(&self, error: reqwest::Error) -> Fault {
+        let host = self.url.host_str().unwrap_or_default();
+        let is_unreachable = error.is_connect() || error.is_timeout();
+        let cause = cause(error);
+        if is_unreachable {
+            let message =
+                format!("cannot connect to {host}: {cause}; check base_url and the network");
+            return Fault::new(Kind::Unreachable, message);
+        }
+        Fault::new(Kind::Broken, format!("{host} broke the connection before it answered: {cause}"))
+    }
+
+    fn silent(&self) -> Fault {
+        let limit = self.timeouts.first_content;
+        Fault::new(Kind::Stalled, format!("took the request and sent no answer within {limit:?}"))
+    }
+
+    fn error(&self, fault: Fault) -> ProviderError {
+        fault.into_error(&self.source.provider, &self.source.redactor)
+    }
+}
+
+impl Provider for OpenAi {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn default_model(&self) -> &str {
+        &self.model
+    }
+
+    fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, ProviderError>> {
+        Box::pin(self.call(request))
+    }
+}
+
+/// Whether a connection was there and broke before the answer began.
+fn broke_off(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
+impl Options {
+    /// Other options, where a failure says that one of these is unknown; none: it does not.
+    fn without(self, fault: &Fault) -> Option<Self> {
+        let says = |words: &[&str]| words.iter().any(|word| fault.message.contains(word));
+        if fault.kind != Kind::Rejected {
+            return None;
+        }
+        let mut others = self;
+        if says(&["stream_options", "include_usage"]) {
+            others.include_usage = false;
+        }
+        // A limit that is only too high is named as well.
+        let is_unknown =
+            says(&["nsupported", "not supported", "nknown", "nrecognized", "not permitted"]);
+        others.max_tokens = self.max_tokens.map(|(name, max_tokens)| {
+            let name = if is_unknown && says(&[name.field()]) { name.other() } else { name };
+            (name, max_tokens)
+        });
+        (others != self).then_some(others)
+    }
+}
+
+impl MaxTokensName {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::MaxTokens => Self::MaxCompletionTokens,
+            Self::MaxCompletionTokens => Self::MaxTokens,
+        }
+    }
+}
+
+impl<'a> Body<'a> {
+    fn new(model: &'a str, messages: &'a [Message], options: Options) -> Self {
+        let limit = |name| options.max_tokens.filter(|limit| limit.0 == name).map(|limit| limit.1);
+        Self {
+            model,
+            messages: messages.iter().map(WireMessage::from).collect(),
+            stream: true,
+            stream_options: options.include_usage.then_some(StreamOptions { include_usage: true }),
+            max_tokens: limit(MaxTokensName::MaxTokens),
+            max_completion_tokens: limit(MaxTokensName::MaxCompletionTokens),
+        }
+    }
+}
+
+impl<'a> From<&'a Message> for WireMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        let role = match message.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        Self { role, content: &message.content }
+    }
+}
+
+fn endpoint(base_url: &str) -> Result<Url, &'static str> {
+    let mut url = Url::parse(base_url.trim())
+        .map_err(|_| "is no URL; write it in full, such as http://host:port/v1")?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err("must begin with http:// or https:// and name a host");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a user name or password; use api_key or headers");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with a path, without ? or #");
+    }
+    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn headers(config: &OpenAiConfig) -> Result<HeaderMap, (&'static str, &'static str)> {
+    let value = |secret: &str| {
+        let mut value = HeaderValue::from_str(secret).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(key) = &config.api_key {
+        let bearer = value(&format!("Bearer {}", key.expose().trim()));
+        let problem = ("api_key", "holds a character that no key has, such as a line break");
+        headers.insert(AUTHORIZATION, bearer.ok_or(problem)?);
+    }
+    for (name, secret) in &config.headers {
+        let name =
+            name.parse::<HeaderName>().map_err(|_| ("headers", "has a name that no header has"))?;
+        let problem = ("headers", "has a value with a character that no header takes");
+        headers.insert(name, value(secret.expose()).ok_or(problem)?);
+    }
+    Ok(headers)
+}
+
+/// Whether an answer may be read as a stream. A missing or odd content type is let through: what
+/// is no stream fails at its first line. A compressed one is not: nobody asked for it.
+fn is_stream(response: &Response) -> bool {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    let encoding = header(CONTENT_ENCODING).unwrap_or("identity");
+    response.status().is_success()
+        && encoding.eq_ignore_ascii_case("identity")
+        && !content_type.contains("json")
+        && !content_type.contains("html")
+}
+
+/// The failure that an answer without a stream reports.
+async fn read_failure(mut response: Response) -> Fault {
+    let (status, headers) = (response.status(), response.headers().clone());
+    if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
+    {
+        let mut fault = Fault::of_answer(status, &headers, b"");
+        fault.message = format!(
+            "answered {} compressed as {encoding:?} though `identity` was asked for; \
+             look for a proxy that compresses",
+            status.as_u16()
+        );
+        return fault;
+    }
+    let deadline = Instant::now() + ERROR_BODY_TIMEOUT;
+    let mut body = Vec::new();
+    // What came until then is judged: half a reason is better than none.
+    while let Ok(Ok(Some(bytes))) = timeout_at(deadline, response.chunk()).await {
+        let room = ERROR_BODY_BYTES_MAX - body.len();
+        body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+        if body.len() == ERROR_BODY_BYTES_MAX {
+            break;
+        }
+    }
+    Fault::of_answer(status, &headers, &body)
+}
+
+/// The deepest cause of an error: what the ones around it say is known to the reader. Taken
+/// without the URL.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut deepest: &dyn std::error::Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests;

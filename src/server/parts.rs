@@ -1,0 +1,87 @@
+//! The parts of a server, built from its configuration.
+
+use super::{Rates, SystemClock};
+use crate::{
+    auth::{Auth, Keys},
+    config::{Config, ProviderConfig},
+    failure::Failure,
+    llm::{OpenAi, demo::Demo},
+    store::sqlite::{Options, SqliteStore},
+};
+use greenroom_actors::{
+    Engine, Ports,
+    port::{Clock, Documents, Provider, Store},
+};
+use std::{error::Error, sync::Arc};
+use tokio::task::spawn_blocking;
+
+/// What a server holds.
+pub(super) struct Parts {
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) engine: Arc<Engine>,
+    /// In order of preference; never empty.
+    pub(super) providers: Vec<Arc<dyn Provider>>,
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn unavailable(error: &dyn Error) -> Failure {
+    Failure::Unavailable(chain(error))
+}
+
+impl Parts {
+    /// Opens the store and starts the engine on it, which recovers what earlier runs left.
+    pub(super) async fn start(config: &Config) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (data_dir, auth, now_ms) =
+            (config.server.data_dir.clone(), config.auth.clone(), clock.now_ms());
+        let opened = spawn_blocking(move || {
+            let store = SqliteStore::open(&data_dir, Options::default(), now_ms)
+                .map_err(|error| unavailable(&error))?;
+            let keys = Keys::load_or_create(&auth, &data_dir).map_err(|e| unavailable(&e))?;
+            Ok::<_, Failure>((Arc::new(store), keys))
+        });
+        let (store, keys) = opened.await.map_err(|error| Failure::Failed(error.to_string()))??;
+        let documents: Arc<dyn Documents> = store.clone();
+        let auth = Auth::new(&config.auth, keys, documents, clock.clone()).await;
+        let auth = Arc::new(auth.map_err(|error| unavailable(&error))?);
+        let providers = providers(config)?;
+        let shared: Arc<dyn Store> = store.clone();
+        let ports = Ports {
+            store: shared,
+            clock,
+            authenticator: auth.authenticator(),
+            limiter: Arc::new(Rates::new(&config.limits)),
+            providers: providers.clone(),
+        };
+        let engine = Engine::start(ports, config.engine()).await;
+        let engine = Arc::new(engine.map_err(|error| unavailable(&error))?);
+        Ok(Self { store, auth, engine, providers })
+    }
+}
+
+/// The configured providers; the one that is to answer comes first.
+fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    let mut configs: Vec<&ProviderConfig> = config.providers.iter().collect();
+    configs.sort_by_key(|provider| provider.name() != config.runs.provider);
+    let build = |provider: &ProviderConfig| -> Result<Arc<dyn Provider>, Failure> {
+        match provider {
+            ProviderConfig::Demo(demo) => Ok(Arc::new(Demo::new(*demo))),
+            ProviderConfig::Model(model) => {
+                let built = model.resolve().and_then(OpenAi::new);
+                Ok(Arc::new(built.map_err(|error| unavailable(&error))?))
+            }
+        }
+    };
+    configs.into_iter().map(build).collect()
+}

@@ -1,0 +1,112 @@
+//! A server's life: start, serve, drain.
+
+use super::{
+    Ready, Start, accounts,
+    parts::{Parts, chain},
+    readiness::EngineReadiness,
+};
+use crate::{
+    config::Config,
+    failure::Failure,
+    gateway::{Serve, Server, listen},
+    rest::{Api, Limits, auth_routes, internal_routes},
+};
+use greenroom_actors::Engine;
+use prometheus_client::registry::Registry;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long the store may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Prefix of all metrics.
+const METRICS_PREFIX: &str = "greenroom";
+
+/// Runs a server until `start.stop` is cancelled and all is drained.
+///
+/// # Errors
+/// [`Failure::Unavailable`] where a port or the store cannot be used, [`Failure::Failed`] later.
+pub async fn serve(config: Config, start: Start) -> Result<(), Failure> {
+    let public = open(&config.server.host, config.server.port, "server.port")?;
+    let internal =
+        open(&config.server.internal_host, config.server.internal_port, "server.internal_port")?;
+    let parts = Parts::start(&config).await?;
+    let tokens = match start.demo {
+        Some(account) => Some(accounts::sign_in(&parts.auth, account).await?),
+        None => None,
+    };
+    let failed = |error: std::io::Error| Failure::Failed(error.to_string());
+    let provider = parts.providers.first();
+    let ready = Ready {
+        public: public.local_addr().map_err(failed)?,
+        internal: internal.local_addr().map_err(failed)?,
+        provider: provider.map(|found| found.name().to_owned()).unwrap_or_default(),
+        model: provider.map(|found| found.default_model().to_owned()).unwrap_or_default(),
+        stand_in: provider.is_some_and(|found| found.is_stand_in()),
+        tokens,
+    };
+    let (public_server, internal_server) = servers(&config, &parts)?;
+    let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
+    let mut ports = JoinSet::new();
+    ports.spawn(public_server.run(public, closing.clone()));
+    ports.spawn(internal_server.run(internal, closed.clone()));
+    let _ = start.ready.send(ready); // who does not wait for it does not need it
+    let engine = parts.engine.clone();
+    let result = tokio::select! {
+        () = start.stop.cancelled() => Ok(()),
+        () = engine.failed() => {
+            Err(Failure::Failed("the engine failed; its log says why".to_owned()))
+        }
+    };
+    // In reverse: no new sockets, then runs and sessions, then the ports, then the store.
+    engine.go_away();
+    closing.cancel();
+    engine.drain().await;
+    closed.cancel();
+    while ports.join_next().await.is_some() {}
+    let closed = match timeout(CLOSE_TIMEOUT, parts.store.close()).await {
+        Ok(closed) => closed.map_err(|error| Failure::Failed(chain(&error))),
+        Err(_) => Err(Failure::Failed("the store did not close in time".to_owned())),
+    };
+    result.and(closed)
+}
+
+fn open(host: &str, port: u16, key: &str) -> Result<TcpListener, Failure> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: SocketAddr = match host.parse() {
+        Ok(ip) => SocketAddr::new(ip, port),
+        Err(_) if host == "localhost" => SocketAddr::from(([127, 0, 0, 1], port)),
+        Err(_) => {
+            return Err(Failure::Unavailable(format!("{host:?} is no address; use an IP address")));
+        }
+    };
+    listen(address).map_err(|error| {
+        Failure::Unavailable(format!("{address} cannot be used: {error}; choose another {key}"))
+    })
+}
+
+/// The servers of both ports.
+fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
+    let limits = Arc::new(Limits::new(&config.gateway.limits));
+    let body_wait = Duration::from_millis(config.gateway.body_ms_max);
+    let api = Api::new(auth_routes(&parts.auth, &limits, body_wait));
+    let serve = sockets(parts.engine.clone());
+    let public = Server::public(&config.gateway, api, parts.auth.clone(), limits, serve);
+    let public = public.map_err(|error| unusable(&error))?;
+    let mut registry = Registry::with_prefix(METRICS_PREFIX);
+    parts.engine.meter().register(&mut registry);
+    let readiness = Arc::new(EngineReadiness(parts.engine.health()));
+    let api = Api::new(internal_routes(readiness, Arc::new(registry)));
+    let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;
+    Ok((public, internal))
+}
+
+/// Hands every upgraded socket to the engine.
+fn sockets(engine: Arc<Engine>) -> Serve {
+    Arc::new(move |socket, upgraded| {
+        let engine = engine.clone();
+        Box::pin(async move { engine.serve(socket, upgraded.ticket).await })
+    })
+}

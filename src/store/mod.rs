@@ -1,0 +1,3 @@
+//! What is durable: the store's ports, implemented by backends.
+
+pub mod sqlite;

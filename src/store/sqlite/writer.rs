@@ -1,0 +1,332 @@
+//! The writer: one thread owns the only connection that writes, and commits in groups.
+//!
+//! A commit costs one sync of the disk however many operations it holds. While one sync is under
+//! way the next group gathers in the queue, so that a slower disk makes larger groups.
+
+use super::{
+    checkpoint::Checkpoints, connection, directory::DataDir, error::store_error, journal::Lives,
+};
+use greenroom_actors::port::{BoxFuture, StoreError};
+use rusqlite::Connection;
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Most operations in the queue and in the group under way; a further one waits for a place.
+const QUEUE_OPS_MAX: usize = 4096;
+
+/// Most bytes that these operations carry together; a further one waits.
+const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What an operation takes of the queue at least, so that one semaphore keeps both limits.
+const OP_BYTES_MIN: usize = QUEUE_BYTES_MAX / QUEUE_OPS_MAX;
+
+/// Most operations in one commit: bounds what a failed commit fails.
+const GROUP_OPS_MAX: usize = 512;
+
+/// Bytes after which a commit takes no further operation: bounds how long it runs.
+const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Silence after which the write-ahead log is emptied.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// How many statements of an operation write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// At most one: if it fails, SQLite undoes it alone.
+    One,
+    /// Several: they need a savepoint to be undone together.
+    Several,
+}
+
+/// What an operation works with.
+#[derive(Debug)]
+pub(super) struct Work<'a> {
+    /// Inside of a transaction.
+    pub(super) connection: &'a Connection,
+    /// What the journal knows by heart.
+    pub(super) lives: &'a mut Lives,
+}
+
+/// The queue's end for callers. Dropped: what is queued is still written, then the thread ends.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Sender<Message>,
+    places: Arc<Semaphore>,
+    timeout: Duration,
+    /// Never gets anything; disconnected once the thread has ended.
+    ended: Arc<Mutex<Receiver<Infallible>>>,
+}
+
+enum Message {
+    Task(Box<dyn Task>),
+    Close,
+}
+
+/// An operation with the caller that waits for it.
+trait Task: Send {
+    fn bytes(&self) -> usize;
+    fn writes(&self) -> Writes;
+    /// Runs it; its result waits for the commit. The error is a copy for the log.
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), StoreError>;
+    /// Tells the caller, who may be gone, what became of it.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Operation<T, F> {
+    run: F,
+    bytes: usize,
+    writes: Writes,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+    /// Its place in the queue, free once it is answered.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T, F> Task for Operation<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send,
+{
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn writes(&self) -> Writes {
+        self.writes
+    }
+
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let result = (self.run)(work).map_err(|error| store_error(&error));
+        let outcome = result.as_ref().map(|_| ()).map_err(StoreError::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let unrun = || Err(StoreError::Unavailable("the write was not run".into()));
+        let answer = match committed {
+            Ok(()) => self.result.unwrap_or_else(unrun),
+            Err(error) => Err(error),
+        };
+        let _ = self.reply.send(answer);
+    }
+}
+
+impl Writer {
+    /// Starts the thread, which holds the directory until it ends.
+    pub(super) fn start(
+        directory: DataDir,
+        connection: Connection,
+        timeout: Duration,
+    ) -> io::Result<Self> {
+        let (queue, tasks) = channel();
+        let (alive, ended) = channel();
+        let mut thread = Thread {
+            connection: Some(connection),
+            lives: Lives::default(),
+            checkpoints: Checkpoints::default(),
+            directory,
+        };
+        thread::Builder::new().name("store-writer".into()).spawn(move || {
+            thread.run(&tasks);
+            drop(thread);
+            drop::<Sender<Infallible>>(alive);
+        })?;
+        Ok(Self {
+            queue,
+            places: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            timeout,
+            ended: Arc::new(Mutex::new(ended)),
+        })
+    }
+
+    /// Runs an operation of about `bytes` and answers once it is durable. It runs also if the
+    /// future is dropped after it was queued.
+    pub(super) fn write<T, F>(
+        &self,
+        bytes: usize,
+        writes: Writes,
+        run: F,
+    ) -> BoxFuture<'_, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        Box::pin(async move {
+            let answer = tokio::time::timeout(self.timeout, self.queue(bytes, writes, run));
+            answer.await.unwrap_or_else(|_| {
+                Err(StoreError::Unavailable(format!("no answer of the disk in {:?}", self.timeout)))
+            })
+        })
+    }
+
+    async fn queue<T, F>(&self, bytes: usize, writes: Writes, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let closed = || StoreError::Unavailable("it is closed".into());
+        let size = bytes.clamp(OP_BYTES_MIN, QUEUE_BYTES_MAX);
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let places = Arc::clone(&self.places);
+        let place = places.acquire_many_owned(size).await.map_err(|_| closed())?;
+        let (reply, answer) = oneshot::channel();
+        let operation = Operation { run, bytes, writes, result: None, reply, _place: place };
+        self.queue.send(Message::Task(Box::new(operation))).map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Takes no further operation; those that are queued are still written, then the thread ends.
+    pub(super) fn close(&self) {
+        self.places.close();
+        // An error says that the thread has ended already.
+        let _ = self.queue.send(Message::Close);
+    }
+
+    /// Waits for the thread's end after [`Writer::close`], and says whether it came in time.
+    /// Blocks.
+    pub(super) fn wait_ended(&self) -> impl FnOnce(Duration) -> bool + Send + 'static {
+        let ended = Arc::clone(&self.ended);
+        move |limit| {
+            let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
+        }
+    }
+}
+
+/// What the thread owns.
+struct Thread {
+    /// None after a failure, until the next group.
+    connection: Option<Connection>,
+    lives: Lives,
+    checkpoints: Checkpoints,
+    directory: DataDir,
+}
+
+impl Thread {
+    fn run(&mut self, tasks: &Receiver<Message>) {
+        while let Some(first) = self.next(tasks) {
+            let (group, bytes, closing) = gather(first, tasks);
+            self.commit(group, bytes);
+            if closing {
+                break;
+            }
+        }
+        if let Some(connection) = &self.connection {
+            self.checkpoints.idle(connection);
+        }
+    }
+
+    /// Waits for a task; none: it is time to end.
+    fn next(&mut self, tasks: &Receiver<Message>) -> Option<Box<dyn Task>> {
+        loop {
+            let message = if self.checkpoints.is_dirty() {
+                tasks.recv_timeout(IDLE)
+            } else {
+                tasks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match (message, &self.connection) {
+                (Ok(Message::Task(task)), _) => return Some(task),
+                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return None,
+                (Err(RecvTimeoutError::Timeout), Some(connection)) => {
+                    self.checkpoints.idle(connection);
+                }
+                (Err(RecvTimeoutError::Timeout), None) => {}
+            }
+        }
+    }
+
+    /// Commits a group, then answers each of its tasks.
+    fn commit(&mut self, mut group: Vec<Box<dyn Task>>, bytes: usize) {
+        let committed = self.transact(&mut group);
+        if let Err(error) = &committed {
+            tracing::error!(%error, operations = group.len(), "commit failed");
+            // What the connection and the memory hold is in doubt: begin anew.
+            self.lives.clear();
+            self.connection = None;
+        }
+        for task in group {
+            task.answer(committed.clone());
+        }
+        if let Some(connection) = &self.connection {
+            self.checkpoints.after_commit(connection, bytes);
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Task>]) -> Result<(), StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => sql(connection::writer(&self.directory.database()))?,
+        };
+        let connection = self.connection.insert(connection);
+        execute(connection, "BEGIN IMMEDIATE")?;
+        for task in group {
+            run_alone(&mut Work { connection, lives: &mut self.lives }, task.as_mut())?;
+        }
+        execute(connection, "COMMIT")
+    }
+}
+
+/// Takes what has gathered behind the first task. The flag says that it is time to end.
+fn gather(first: Box<dyn Task>, tasks: &Receiver<Message>) -> (Vec<Box<dyn Task>>, usize, bool) {
+    let mut bytes = first.bytes();
+    let mut group = vec![first];
+    while group.len() < GROUP_OPS_MAX && bytes < GROUP_BYTES_MAX {
+        match tasks.try_recv() {
+            Ok(Message::Task(task)) => {
+                bytes = bytes.saturating_add(task.bytes());
+                group.push(task);
+            }
+            Ok(Message::Close) => return (group, bytes, true),
+            Err(_) => break,
+        }
+    }
+    (group, bytes, false)
+}
+
+/// Runs a task within the transaction; if it fails, nothing of it stays.
+///
+/// # Errors
+/// The transaction is gone with all its tasks.
+fn run_alone(work: &mut Work<'_>, task: &mut dyn Task) -> Result<(), StoreError> {
+    let savepoint = task.writes() == Writes::Several;
+    if savepoint {
+        execute(work.connection, "SAVEPOINT task")?;
+    }
+    if let Err(error) = task.run(work) {
+        tracing::warn!(%error, "write failed");
+        work.lives.clear();
+        // SQLite itself rolls the transaction back where the disk is full or broken.
+        if work.connection.is_autocommit() {
+            return Err(error);
+        }
+        if savepoint {
+            execute(work.connection, "ROLLBACK TO task")?;
+        }
+    }
+    if savepoint {
+        execute(work.connection, "RELEASE task")?;
+    }
+    Ok(())
+}
+
+fn execute(connection: &Connection, statement: &str) -> Result<(), StoreError> {
+    sql(connection.prepare_cached(statement).and_then(|mut statement| statement.execute([])))?;
+    Ok(())
+}
+
+fn sql<T>(result: rusqlite::Result<T>) -> Result<T, StoreError> {
+    result.map_err(|error| store_error(&error))
+}
+
+#[cfg(test)]
+mod tests;

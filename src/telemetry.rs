@@ -1,0 +1,87 @@
+//! Logs: to stdout, pretty for a developer's terminal, one JSON object a line in production.
+//!
+//! Ids go into spans. Prompts, answers, tokens and keys are never logged above `trace`.
+
+use crate::config::{ConfigError, LogConfig, LogFormat, Mode, Problem};
+use std::io::IsTerminal as _;
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// Installs the subscriber of the process; where one is installed already, that one stays.
+///
+/// `rust_log` is the variable `RUST_LOG`, which wins over the configured level.
+///
+/// # Errors
+/// Where `RUST_LOG` or the level is no filter.
+pub fn init(config: &LogConfig, mode: Mode, rust_log: Option<&str>) -> Result<(), ConfigError> {
+    let (text, origin) = match rust_log.filter(|text| !text.is_empty()) {
+        Some(text) => (text, "variable RUST_LOG"),
+        None => (config.level.as_str(), "log.level"),
+    };
+    let filter = with_ceilings(filter(text, origin)?);
+    let pretty = is_pretty(config.format, mode, std::io::stdout().is_terminal());
+    let registry = tracing_subscriber::registry().with(filter);
+    // Fails only where a subscriber exists: in tests, which want theirs.
+    let _ = if pretty {
+        registry.with(fmt::layer()).try_init()
+    } else {
+        registry.with(fmt::layer().json().flatten_event(true)).try_init()
+    };
+    Ok(())
+}
+
+fn filter(text: &str, origin: &str) -> Result<EnvFilter, ConfigError> {
+    EnvFilter::try_new(text).map_err(|error| {
+        ConfigError(vec![Problem {
+            key: String::new(),
+            origin: origin.to_owned(),
+            what: format!("it is no filter: {error}"),
+            fix: "write a level or a filter such as info,greenroom=debug".to_owned(),
+        }])
+    })
+}
+
+/// What no filter lifts: the WebSocket library logs whole messages at `trace`, tokens included,
+/// and the actor library opens a span an actor, which thousands of sleeping ones would keep.
+const CEILINGS: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "ractor=warn"];
+
+fn with_ceilings(filter: EnvFilter) -> EnvFilter {
+    let ceilings = CEILINGS.iter().filter_map(|ceiling| ceiling.parse().ok());
+    ceilings.fold(filter, EnvFilter::add_directive)
+}
+
+const fn is_pretty(format: LogFormat, mode: Mode, terminal: bool) -> bool {
+    match format {
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal && matches!(mode, Mode::Dev),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_pretty_for_a_developer_at_a_terminal_only() {
+        assert!(is_pretty(LogFormat::Auto, Mode::Dev, true));
+        assert!(!is_pretty(LogFormat::Auto, Mode::Dev, false));
+        assert!(!is_pretty(LogFormat::Auto, Mode::Serve, true));
+        assert!(is_pretty(LogFormat::Pretty, Mode::Serve, false));
+        assert!(!is_pretty(LogFormat::Json, Mode::Dev, true));
+    }
+
+    #[test]
+    fn no_filter_lifts_the_ceilings() {
+        let filter = with_ceilings(filter("trace", "variable RUST_LOG").unwrap()).to_string();
+        for ceiling in CEILINGS {
+            assert!(filter.contains(ceiling), "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_bad_filter_is_refused_with_its_source() {
+        let error = filter("info,[", "variable RUST_LOG").unwrap_err();
+        assert!(error.to_string().contains("variable RUST_LOG"), "{error}");
+        assert!(filter("info,greenroom=debug", "log.level").is_ok());
+    }
+}

@@ -1,0 +1,12 @@
+//! Bytes over a socket against the real binary.
+
+mod access;
+mod backup;
+mod client;
+mod crash;
+mod disk;
+mod drain;
+mod hostile;
+mod messages;
+mod operations;
+mod tabs;

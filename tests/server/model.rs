@@ -1,0 +1,110 @@
+//! An OpenAI-compatible server that answers every call with the same text.
+
+use super::soon;
+use serde_json::json;
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
+
+/// Calls whose end is not looked at; more than any test makes.
+const CALLS_MAX: usize = 16;
+
+/// What the server answers. `@@TAG ` becomes the marker of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Script {
+    /// This text, and the end.
+    Whole(&'static str),
+    /// This text, and then nothing until the caller leaves.
+    Unfinished(&'static str),
+}
+
+/// The server; ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Model {
+    address: SocketAddr,
+    left: mpsc::Receiver<()>,
+    _serving: JoinSet<()>,
+}
+
+impl Model {
+    pub(crate) async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, left) = mpsc::channel(CALLS_MAX);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut calls = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                calls.spawn(answer(stream, script, tell.clone()));
+            }
+        });
+        Self { address, left, _serving: serving }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Waits until a caller has left before the end of its answer.
+    pub(crate) async fn left(&mut self) {
+        soon("leaving of a caller", self.left.recv()).await.expect("it serves");
+    }
+}
+
+async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
+    let Some(request) = read(&mut stream).await else { return };
+    let tag = tag(&request);
+    let (text, whole) = match script {
+        Script::Whole(text) => (text, true),
+        Script::Unfinished(text) => (text, false),
+    };
+    let text = text.replace("@@TAG ", &format!("@@{tag} "));
+    let mut body = chunk(&json!({ "content": text }), None);
+    if whole {
+        body += &chunk(&json!({}), Some("stop"));
+        body += "data: [DONE]\n\n";
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() || whole {
+        return;
+    }
+    let mut rest = [0; 64];
+    while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+    let _ = left.send(()).await;
+}
+
+fn chunk(delta: &serde_json::Value, finish: Option<&str>) -> String {
+    let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
+    let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "choices": [choice] });
+    format!("data: {chunk}\n\n")
+}
+
+/// A request's body.
+async fn read(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut more = [0; 4096];
+        let n = stream.read(&mut more).await.ok().filter(|n| *n > 0)?;
+        bytes.extend_from_slice(&more[..n]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.to_lowercase();
+        let length = length.split_once("content-length: ").expect("a length").1;
+        let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
+        if body.len() >= length {
+            return Some(body.to_owned());
+        }
+    }
+}
+
+/// The first `@@xxxxxx ` of a request, which the system message brings.
+fn tag(request: &str) -> &str {
+    let is_tag = |tag: &&str| tag.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
+    let mut places =
+        request.match_indices("@@").filter(|(at, _)| request.get(at + 8..at + 9) == Some(" "));
+    places.find_map(|(at, _)| request.get(at + 2..at + 8).filter(is_tag)).expect("a tag")
+}

@@ -1,0 +1,14 @@
+//! The stores: one contract for all of them, then what is particular to each.
+
+mod child;
+mod contract;
+mod crash;
+mod disk;
+mod harness;
+mod sqlite;
+
+use contract::contract;
+use harness::{FakeHarness, Harness, SqliteHarness};
+
+contract!(fake_store, FakeHarness);
+contract!(sqlite_store, SqliteHarness);
