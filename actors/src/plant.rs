@@ -11,7 +11,7 @@ pub(crate) enum Plant {
     SkipDedupe,
     /// A resumed attachment leaves out one entry.
     ReplayOffByOne,
-    /// The first start of a session after a crash is another incarnation of its log.
+    /// Each start of the node is another incarnation of every log.
     EpochRaisedAtRestart,
     /// A run that was recovered has no end in the log.
     TerminalEventLost,

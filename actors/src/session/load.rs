@@ -51,9 +51,8 @@ pub(super) async fn load<R>(
     feed: &OnceLock<Arc<Feed>>,
 ) -> Result<(State<R>, Arc<Feed>), LoadError> {
     let mut row = node.store.session(session).await?.ok_or(LoadError::NotFound)?;
-    let owner = row.owner.filter(|owner| *owner != node.journal.incarnation());
-    if plant::is(Plant::EpochRaisedAtRestart) && owner.is_some() {
-        row.epoch = Epoch(row.epoch.0 + 1);
+    if plant::is(Plant::EpochRaisedAtRestart) {
+        row.epoch = Epoch(row.epoch.0 + node.journal.incarnation().0.saturating_sub(1));
     }
     claim(node, &mut row).await?;
     // After a panic the lane may still hold what the last actor sent.
