@@ -48,7 +48,7 @@ impl Default for EngineConfig {
         Self {
             window: Duration::from_millis(40),
             window_max: Duration::from_millis(250),
-            linger: Duration::from_millis(3),
+            linger: Duration::from_millis(5),
             hibernate_after: Duration::from_secs(30),
             session_tick: Duration::from_secs(5),
             runs_per_user: 8,

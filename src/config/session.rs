@@ -19,7 +19,7 @@ pub struct SessionConfig {
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { window_ms: 40, window_max_ms: 250, linger_ms: 3, hibernate_after_secs: 30 }
+        Self { window_ms: 40, window_max_ms: 250, linger_ms: 5, hibernate_after_secs: 30 }
     }
 }
 

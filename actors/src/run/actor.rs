@@ -8,6 +8,7 @@ use crate::{
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{fmt, sync::Arc};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a run needs.
 pub(crate) struct RunArguments {
@@ -53,7 +54,14 @@ impl Actor for RunActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         if let Some(arguments) = state.take() {
-            Box::pin(Drive::new(arguments).run()).await;
+            // A task of its own: a run wakes often, and here each time would go through the
+            // mailbox's machinery. It ends with this actor.
+            let run = AbortOnDropHandle::new(tokio::spawn(Drive::new(arguments).run()));
+            if let Err(error) = run.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
         }
         myself.stop(None);
         Ok(())

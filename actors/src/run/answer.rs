@@ -6,9 +6,13 @@ use crate::{
     node::Node,
     port::{Delta, DeltaStream, Finish, ProviderError, Request},
 };
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use greenroom_protocol::event::{Event, Usage, UsageSource};
-use std::pin::Pin;
+use std::{
+    ops::ControlFlow,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// An answer under way.
@@ -43,7 +47,7 @@ pub(super) struct Answered {
 /// What the wait brought.
 enum Turn {
     Delta(Option<Result<Delta, ProviderError>>),
-    Taken,
+    Taken(Instant),
     Due,
     End,
 }
@@ -94,32 +98,61 @@ impl<'a> Answer<'a> {
         mouth: &mut Mouth,
     ) -> Result<Option<Stop>, Stop> {
         let mut timer = Timer::new(self.node.started);
+        // Registered once: a delta would have it leave its waiter's list and join it again.
+        let end = self.end;
+        let mut asked = pin!(end.asked());
         loop {
+            let pause = mouth.outbox.pause(Instant::now());
+            let is_read = pause.is_none();
+            if !is_read && let Poll::Ready(delta) = poll_unwoken(&mut stream) {
+                match self.take(delta, mouth) {
+                    ControlFlow::Continue(()) => continue,
+                    ControlFlow::Break(end) => return Ok(end),
+                }
+            }
             let due = mouth.outbox.due();
-            let has_room = mouth.outbox.has_room();
+            let wake = due.into_iter().chain(pause).min();
+            let may_read = is_read && mouth.outbox.has_room();
             // Each arm is cancel-safe; what it brings is handled below.
             let turn = tokio::select! {
                 biased;
-                () = self.end.asked() => Turn::End,
-                taken = mouth.taken() => { taken?; Turn::Taken }
-                () = timer.at(due), if due.is_some() => Turn::Due,
-                delta = stream.next(), if has_room => Turn::Delta(delta),
+                () = &mut asked => Turn::End,
+                taken = mouth.taken(), if is_read => Turn::Taken(taken?),
+                () = timer.at(wake), if wake.is_some() => Turn::Due,
+                delta = stream.next(), if may_read => Turn::Delta(delta),
             };
             match turn {
                 Turn::End => return Ok(None),
-                Turn::Taken => self.observe_first(),
-                Turn::Due => mouth.send(Instant::now()),
-                Turn::Delta(None) => return Ok(None),
-                Turn::Delta(Some(Err(error))) => return Ok(Some(Stop::failed(error.body()))),
-                Turn::Delta(Some(Ok(delta))) => {
-                    let over = self.delta(delta);
-                    self.events.drain(..).for_each(|event| mouth.outbox.push(event));
-                    if over.is_some() {
-                        return Ok(over);
+                Turn::Taken(at) => self.observe_first(at),
+                Turn::Due => {
+                    let now = Instant::now();
+                    if due.is_some_and(|due| due <= now) {
+                        mouth.send(now);
+                    }
+                }
+                Turn::Delta(delta) => {
+                    if let ControlFlow::Break(end) = self.take(delta, mouth) {
+                        return Ok(end);
                     }
                 }
             }
         }
+    }
+
+    /// Takes what the stream brought; breaks at its end, with why, unless that is its own.
+    fn take(
+        &mut self,
+        delta: Option<Result<Delta, ProviderError>>,
+        mouth: &mut Mouth,
+    ) -> ControlFlow<Option<Stop>> {
+        let over = match delta {
+            None => return ControlFlow::Break(None),
+            Some(Err(error)) => return ControlFlow::Break(Some(Stop::failed(error.body()))),
+            Some(Ok(delta)) => self.delta(delta),
+        };
+        mouth.outbox.heard(Instant::now());
+        self.events.drain(..).for_each(|event| mouth.outbox.push(event));
+        over.map_or(ControlFlow::Continue(()), |stop| ControlFlow::Break(Some(stop)))
     }
 
     /// Takes a delta; answers why the answer is over, if it is.
@@ -148,9 +181,10 @@ impl<'a> Answer<'a> {
         result.err().map(|error| Stop::failed(error.body()))
     }
 
-    fn observe_first(&mut self) {
+    fn observe_first(&mut self, durable: Instant) {
         if let First::Came(at) = self.first {
-            self.node.meter.first_delta_seconds.observe(at.elapsed().as_secs_f64());
+            let took = durable.saturating_duration_since(at);
+            self.node.meter.first_delta_seconds.observe(took.as_secs_f64());
             self.first = First::Measured;
         }
     }
@@ -178,6 +212,12 @@ impl<'a> Answer<'a> {
         let failure = asked.filter(|_| !is_whole).or(failure);
         Answered { output: self.output, finish: self.finish, usage: Some(usage), failure }
     }
+}
+
+/// Polls a stream so that what comes later wakes nobody: until it is polled again with a waker,
+/// the task sleeps through.
+fn poll_unwoken<S: Stream + Unpin>(stream: &mut S) -> Poll<Option<S::Item>> {
+    stream.poll_next_unpin(&mut Context::from_waker(Waker::noop()))
 }
 
 /// One timer for all windows of an answer; set anew only when the time changes.

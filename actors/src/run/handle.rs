@@ -4,7 +4,7 @@ use crate::session::core::Ending;
 use greenroom_protocol::id::RunId;
 use ractor::ActorCell;
 use std::sync::{Arc, OnceLock};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 /// A run as its session sees it.
 #[derive(Clone, Debug)]
@@ -16,20 +16,26 @@ pub(crate) struct RunHandle {
 
 /// The order to end, as the run sees it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct End {
-    asked: CancellationToken,
-    ending: Arc<OnceLock<Ending>>,
+pub(crate) struct End(Arc<Order>);
+
+#[derive(Debug, Default)]
+struct Order {
+    ending: OnceLock<Ending>,
+    given: Notify,
 }
 
 impl End {
     /// Resolves once the run is to end. Cancel-safe.
     pub(super) async fn asked(&self) {
-        self.asked.cancelled().await;
+        let given = self.0.given.notified();
+        if self.ending().is_none() {
+            given.await;
+        }
     }
 
     /// How the run is to end, once it was asked.
     pub(super) fn ending(&self) -> Option<Ending> {
-        self.ending.get().copied()
+        self.0.ending.get().copied()
     }
 }
 
@@ -45,8 +51,9 @@ impl RunHandle {
 
     /// Asks the run to end: it closes its provider's call at once and says its last word.
     pub(crate) fn end(&self, ending: Ending) {
-        let _ = self.end.ending.set(ending); // the first order counts
-        self.end.asked.cancel();
+        let End(order) = &self.end;
+        let _ = order.ending.set(ending); // the first order counts
+        order.given.notify_waiters();
     }
 
     /// Stops the run's actor wherever it is; the provider's call closes with it.

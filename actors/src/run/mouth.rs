@@ -5,8 +5,8 @@ use crate::session::{RunStopped, SessionHandle};
 use greenroom_protocol::id::RunId;
 use tokio::{sync::oneshot, time::Instant};
 
-/// Answer to a batch: it is durable, or the run has ended.
-type Answer = oneshot::Receiver<Result<(), RunStopped>>;
+/// Answer to a batch: since when it is durable, or that the run has ended.
+type Answer = oneshot::Receiver<Result<Instant, RunStopped>>;
 
 /// Says a run's events to its session, one batch at a time.
 #[derive(Debug)]
@@ -28,17 +28,19 @@ impl Mouth {
         self.under_way = Some(self.session.says(self.run, events, urgent));
     }
 
-    /// Waits until the batch under way is durable; for ever where there is none. Cancel-safe.
+    /// Waits until the batch under way is durable, and says since when; for ever where there is
+    /// none. Cancel-safe.
     ///
     /// # Errors
     /// [`RunStopped`] where the session takes no more: the run is to end without a word.
-    pub(super) async fn taken(&mut self) -> Result<(), RunStopped> {
+    pub(super) async fn taken(&mut self) -> Result<Instant, RunStopped> {
         let Some(answer) = &mut self.under_way else { return std::future::pending().await };
         let taken = answer.await;
         self.under_way = None;
-        self.outbox.taken(Instant::now());
         // A dropped reply: the session's actor is gone, and this run with it.
-        taken.unwrap_or(Err(RunStopped))
+        let at = taken.unwrap_or(Err(RunStopped))?;
+        self.outbox.taken(at);
+        Ok(at)
     }
 
     /// Sends all that waits and waits until it is durable.

@@ -7,8 +7,19 @@ use tokio::time::Instant;
 /// Text that may wait here, in bytes; beyond it the provider is not read.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// The grid on which windows end: sessions whose windows end near each other share a record.
-const GRID: Duration = Duration::from_millis(8);
+/// Most distance of the points at which windows end: sessions that end theirs at the same moment
+/// share a record, and one moment's work costs less than the same work spread out.
+const GRID_MAX: Duration = Duration::from_millis(20);
+
+/// How many times as long as a batch takes a window is, where that is more than it is to be: under
+/// load batches take longer, and fewer and larger ones cost less.
+const LATENCIES: u32 = 8;
+
+/// How long before the end of a window the provider is read again, at least.
+const READING_MIN: Duration = Duration::from_millis(4);
+
+/// A provider that is read and brings something this short before the end of a window has more.
+const BUSY: Duration = Duration::from_millis(1);
 
 /// A run's events on their way to its session. One batch is under way at a time.
 #[derive(Debug)]
@@ -23,6 +34,12 @@ pub(super) struct Outbox {
     /// How long batches take to be durable, smoothed.
     latency: Duration,
     window: Window,
+    /// When the provider brought the last delta.
+    heard: Option<Instant>,
+    /// Since when it is read in this window.
+    reading: Option<Instant>,
+    /// At the end of the last window it had more to say: it is read all the time.
+    is_busy: bool,
 }
 
 /// How wide the coalescing window is.
@@ -32,6 +49,14 @@ pub(super) struct Window {
     pub(super) most: Duration,
     /// Begin of the grid.
     pub(super) origin: Instant,
+}
+
+impl Window {
+    /// A distance that divides the window, so that each is as long as it should be.
+    fn grid(&self) -> Duration {
+        let parts = self.least.as_micros().div_ceil(GRID_MAX.as_micros());
+        self.least / u32::try_from(parts).unwrap_or(u32::MAX).max(1)
+    }
 }
 
 impl Outbox {
@@ -44,6 +69,9 @@ impl Outbox {
             begun: None,
             latency: Duration::ZERO,
             window,
+            heard: None,
+            reading: None,
+            is_busy: false,
         }
     }
 
@@ -73,30 +101,56 @@ impl Outbox {
         if self.is_under_way || self.events.is_empty() {
             return None;
         }
-        let Some(sent) = self.sent.filter(|_| self.window.least > Duration::ZERO) else {
-            return Some(self.window.origin);
-        };
-        // Under load batches take longer; fewer and larger ones then cost less.
-        let window = (self.latency * 4).clamp(self.window.least, self.window.most);
+        let Some(end) = self.window_end() else { return Some(self.window.origin) };
+        Some(self.reading.map_or(end, |since| end.max(since + READING_MIN)))
+    }
+
+    /// Until when the provider need not be read: what came now would wait for the end of the window
+    /// all the same, and what is read together costs less. `None`: it is read from now on.
+    pub(super) fn pause(&mut self, now: Instant) -> Option<Instant> {
+        let end = self.window_end().filter(|_| !self.is_busy && self.reading.is_none());
+        let until = end.and_then(|end| end.checked_sub(READING_MIN)).filter(|until| *until > now);
+        if until.is_none() {
+            self.reading.get_or_insert(now);
+        }
+        until
+    }
+
+    /// The provider brought something.
+    pub(super) const fn heard(&mut self, now: Instant) {
+        self.heard = Some(now);
+    }
+
+    /// End of the window that the last text began.
+    fn window_end(&self) -> Option<Instant> {
+        let sent = self.sent.filter(|_| self.window.least > Duration::ZERO)?;
+        let window = (self.latency * LATENCIES).clamp(self.window.least, self.window.most);
         Some(self.on_grid(sent + window))
     }
 
+    /// The last point of the grid that is not after a time; the time itself before the first.
     fn on_grid(&self, at: Instant) -> Instant {
-        let since = at.saturating_duration_since(self.window.origin).as_micros();
-        let grid = GRID.as_micros();
-        let steps = u32::try_from(since.div_ceil(grid)).unwrap_or(u32::MAX);
-        self.window.origin + GRID * steps
+        let grid = self.window.grid();
+        let since = at.saturating_duration_since(self.window.origin);
+        let steps = u32::try_from(since.as_micros() / grid.as_micros().max(1)).unwrap_or(u32::MAX);
+        self.window.origin + grid * steps
     }
 
     /// Takes what waits, to send it now. It is urgent where nothing was sent for a while.
     pub(super) fn begin(&mut self, now: Instant) -> (Vec<Event>, bool) {
-        let urgent =
-            self.sent.is_none_or(|sent| now.duration_since(sent) > self.window.most.max(GRID) * 2);
+        let urgent = self
+            .sent
+            .is_none_or(|sent| now.duration_since(sent) > self.window.most.max(GRID_MAX) * 2);
         self.is_under_way = true;
         self.begun = Some(now);
         // A window begins with text: what only announces a text does not hold it up.
         if self.bytes > 0 {
-            self.sent = Some(now);
+            // Counted from when it was due: being a little late does not add up.
+            let due =
+                self.window_end().filter(|end| *end <= now && now < *end + self.window.grid());
+            self.sent = Some(due.unwrap_or(now));
+            self.reading = None;
+            self.is_busy = self.heard.is_some_and(|heard| now.duration_since(heard) < BUSY);
         }
         self.bytes = 0;
         (std::mem::take(&mut self.events), urgent)
@@ -160,6 +214,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn windows_end_on_points_that_all_runs_share_and_do_not_grow_by_delays() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut outbox = outbox(start);
+        outbox.push(delta("a"));
+        outbox.begin(at(7));
+        outbox.taken(at(8));
+        outbox.push(delta("b"));
+        assert_eq!(outbox.due(), Some(at(40)), "the point before 47");
+        outbox.begin(at(43));
+        outbox.taken(at(44));
+        outbox.push(delta("c"));
+        assert_eq!(outbox.due(), Some(at(80)), "counted from 40");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_slow_store_widens_the_window_up_to_its_limit() {
         let mut now = Instant::now();
         let mut outbox = outbox(now);
@@ -171,7 +241,53 @@ mod tests {
         }
         outbox.push(delta("b"));
         let wait = outbox.due().unwrap() - (now - Duration::from_millis(200));
-        assert!(wait >= Duration::from_millis(250) && wait <= Duration::from_millis(258));
+        assert!(wait > Duration::from_millis(230) && wait <= Duration::from_millis(250));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_is_not_read_while_what_it_brings_would_wait_anyway() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut outbox = outbox(start);
+        assert_eq!(outbox.pause(start), None, "nothing was sent yet");
+        outbox.push(delta("a"));
+        outbox.begin(start);
+        assert_eq!(outbox.pause(at(1)), Some(at(36)));
+        outbox.taken(at(2));
+        assert_eq!(outbox.pause(at(36)), None);
+        outbox.heard(at(36));
+        outbox.push(delta("b"));
+        assert_eq!(outbox.due(), Some(at(40)), "what else is there is read until then");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_is_read_late_is_read_for_a_while_all_the_same() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut outbox = outbox(start);
+        outbox.push(delta("a"));
+        outbox.begin(start);
+        outbox.taken(at(1));
+        assert_eq!(outbox.pause(at(60)), None);
+        outbox.push(delta("b"));
+        assert_eq!(outbox.due(), Some(at(64)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_had_more_to_say_is_read_all_the_time() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut outbox = outbox(start);
+        for (ms, sent) in [(0, 0), (40, 40)] {
+            outbox.heard(at(ms));
+            outbox.push(delta("a"));
+            outbox.begin(at(sent));
+            outbox.taken(at(sent));
+        }
+        assert_eq!(outbox.pause(at(41)), None);
+        outbox.push(delta("b"));
+        outbox.begin(at(80));
+        assert_eq!(outbox.pause(at(81)), Some(at(116)), "it was silent before 80");
     }
 
     #[tokio::test(start_paused = true)]

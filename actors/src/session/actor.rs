@@ -28,7 +28,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
 /// How long a run may take to end once it was asked; then its actor is stopped.
@@ -378,7 +378,7 @@ impl Awake {
                 Effect::Publish { entries, view } => self.feed.publish(&entries, view),
                 Effect::Alert(error) => self.feed.alert(&error),
                 Effect::Reply(Reply::Call(reply), result) => drop(reply.send(result)),
-                Effect::Reply(Reply::Says(reply), _) => drop(reply.send(Ok(()))),
+                Effect::Reply(Reply::Says(reply), _) => drop(reply.send(Ok(Instant::now()))),
                 Effect::Stopped(Reply::Says(reply), stopped) => drop(reply.send(Err(stopped))),
                 Effect::Stopped(Reply::Call(_), _) => {}
                 Effect::StartRun(spec) => self.start_run(*spec),

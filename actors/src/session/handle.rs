@@ -13,7 +13,10 @@ use greenroom_protocol::{
 };
 use ractor::ActorRef;
 use std::{fmt, time::Duration};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 /// Longest wait for an answer, which comes once its entry is durable.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,8 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum Reply {
     /// A call.
     Call(oneshot::Sender<Result<Answered, ErrorBody>>),
-    /// A run's words.
-    Says(oneshot::Sender<Result<(), RunStopped>>),
+    /// A run's words: when they were durable.
+    Says(oneshot::Sender<Result<Instant, RunStopped>>),
 }
 
 /// One variant a method of [`SessionHandle`], and what the actor tells itself.
@@ -103,13 +106,14 @@ impl SessionHandle {
         }
     }
 
-    /// A run's words. The answer comes once they are durable; a run keeps one batch under way.
+    /// A run's words. The answer comes once they are durable, with the time, since a run may look
+    /// at it later; a run keeps one batch under way.
     pub(crate) fn says(
         &self,
         run: RunId,
         events: Vec<Event>,
         urgent: bool,
-    ) -> oneshot::Receiver<Result<(), RunStopped>> {
+    ) -> oneshot::Receiver<Result<Instant, RunStopped>> {
         let (reply, answer) = oneshot::channel();
         let input = Input::Says { run, events, urgent, reply: Reply::Says(reply) };
         let _ = self.0.cast(Message::Input(input)); // a dropped reply tells the run

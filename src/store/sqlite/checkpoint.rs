@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Size of the write-ahead log at which a checkpoint runs between two commits, in bytes.
 ///
 /// Larger: fewer pages are copied twice, and each checkpoint holds the next commit up for longer.
-const LOG_BYTES_MAX: usize = 32 * 1024 * 1024;
+const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Bytes handed to the database after which the log's size is asked for.
 const ASK_BYTES: usize = 1024 * 1024;

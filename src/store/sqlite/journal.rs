@@ -211,7 +211,8 @@ impl Journal for SqliteStore {
         if lane != LANE {
             return Box::pin(async { Ok(()) });
         }
-        self.writer.write(0, Writes::Several, move |work| drop_before(work, incarnation, offset))
+        self.writer
+            .write_behind(0, Writes::Several, move |work| drop_before(work, incarnation, offset))
     }
 
     fn unrecovered(&self) -> BoxFuture<'_, Result<Vec<Incarnation>, StoreError>> {

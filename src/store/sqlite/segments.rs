@@ -80,7 +80,7 @@ impl Segments for SqliteStore {
         let writes = if both { Writes::Several } else { Writes::One };
         let bytes = segment.as_ref().map_or(0, |segment| segment.bytes.len())
             + snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
-        self.writer.write(bytes, writes, move |work| {
+        self.writer.write_behind(bytes, writes, move |work| {
             if let Some(segment) = &segment {
                 put_segment(work.connection, session, segment)?;
             }

@@ -202,7 +202,7 @@ impl Sessions for SqliteStore {
         session: SessionId,
         projection: Projection,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.writer.write(0, Writes::One, move |work| {
+        self.writer.write_behind(0, Writes::One, move |work| {
             let update = "UPDATE sessions SET seq = ?2, status = ?3, head = ?4
                 WHERE session = ?1 AND seq <= ?2";
             let Projection { seq, status, commit } = &projection;

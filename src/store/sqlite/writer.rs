@@ -1,7 +1,9 @@
 //! The writer: one thread owns the only connection that writes, and commits in groups.
 //!
 //! A commit costs one sync of the disk however many operations it holds. While one sync is under
-//! way the next group gathers in the queue, so that a slower disk makes larger groups.
+//! way the next group gathers in the queue, so that a slower disk makes larger groups. What nobody
+//! waits for, such as the segments of many sessions at once, goes along a little at a time and holds
+//! up nothing else.
 
 use super::{
     checkpoint::Checkpoints, connection, directory::DataDir, error::store_error, journal::Lives,
@@ -9,11 +11,12 @@ use super::{
 use greenroom_actors::port::{BoxFuture, StoreError};
 use rusqlite::Connection;
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
     },
     thread,
     time::Duration,
@@ -35,6 +38,10 @@ const GROUP_OPS_MAX: usize = 512;
 /// Bytes after which a commit takes no further operation: bounds how long it runs.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
 
+/// What of the background goes along with others in one commit, in operations and in bytes.
+const BACKGROUND_OPS_MAX: usize = 16;
+const BACKGROUND_BYTES_MAX: usize = 128 * 1024;
+
 /// Silence after which the write-ahead log is emptied.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -45,6 +52,15 @@ pub(super) enum Writes {
     One,
     /// Several: they need a savepoint to be undone together.
     Several,
+}
+
+/// Whether others wait for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// In the next commit.
+    Now,
+    /// In one of the next commits, behind what is urgent; in order among themselves.
+    Background,
 }
 
 /// What an operation works with.
@@ -75,6 +91,7 @@ enum Message {
 trait Task: Send {
     fn bytes(&self) -> usize;
     fn writes(&self) -> Writes;
+    fn urgency(&self) -> Urgency;
     /// Runs it; its result waits for the commit. The error is a copy for the log.
     fn run(&mut self, work: &mut Work<'_>) -> Result<(), StoreError>;
     /// Tells the caller, who may be gone, what became of it.
@@ -85,6 +102,7 @@ struct Operation<T, F> {
     run: F,
     bytes: usize,
     writes: Writes,
+    urgency: Urgency,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
     /// Its place in the queue, free once it is answered.
@@ -102,6 +120,10 @@ where
 
     fn writes(&self) -> Writes {
         self.writes
+    }
+
+    fn urgency(&self) -> Urgency {
+        self.urgency
     }
 
     fn run(&mut self, work: &mut Work<'_>) -> Result<(), StoreError> {
@@ -135,6 +157,7 @@ impl Writer {
             lives: Lives::default(),
             checkpoints: Checkpoints::default(),
             directory,
+            background: VecDeque::new(),
         };
         thread::Builder::new().name("store-writer".into()).spawn(move || {
             thread.run(&tasks);
@@ -161,15 +184,47 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.submit(bytes, (writes, Urgency::Now), run)
+    }
+
+    /// As [`Writer::write`], where nobody waits: behind what others wait for.
+    pub(super) fn write_behind<T, F>(
+        &self,
+        bytes: usize,
+        writes: Writes,
+        run: F,
+    ) -> BoxFuture<'_, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.submit(bytes, (writes, Urgency::Background), run)
+    }
+
+    fn submit<T, F>(
+        &self,
+        bytes: usize,
+        how: (Writes, Urgency),
+        run: F,
+    ) -> BoxFuture<'_, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
         Box::pin(async move {
-            let answer = tokio::time::timeout(self.timeout, self.queue(bytes, writes, run));
+            let answer = tokio::time::timeout(self.timeout, self.queue(bytes, how, run));
             answer.await.unwrap_or_else(|_| {
                 Err(StoreError::Unavailable(format!("no answer of the disk in {:?}", self.timeout)))
             })
         })
     }
 
-    async fn queue<T, F>(&self, bytes: usize, writes: Writes, run: F) -> Result<T, StoreError>
+    async fn queue<T, F>(
+        &self,
+        bytes: usize,
+        (writes, urgency): (Writes, Urgency),
+        run: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&mut Work<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -180,7 +235,8 @@ impl Writer {
         let places = Arc::clone(&self.places);
         let place = places.acquire_many_owned(size).await.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
-        let operation = Operation { run, bytes, writes, result: None, reply, _place: place };
+        let operation =
+            Operation { run, bytes, writes, urgency, result: None, reply, _place: place };
         self.queue.send(Message::Task(Box::new(operation))).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -210,15 +266,19 @@ struct Thread {
     lives: Lives,
     checkpoints: Checkpoints,
     directory: DataDir,
+    /// What waits behind others. Bound: a part of the queue, by its places.
+    background: VecDeque<Box<dyn Task>>,
 }
 
 impl Thread {
     fn run(&mut self, tasks: &Receiver<Message>) {
-        while let Some(first) = self.next(tasks) {
-            let (group, bytes, closing) = gather(first, tasks);
-            self.commit(group, bytes);
-            if closing {
-                break;
+        let mut is_open = true;
+        while is_open || !self.background.is_empty() {
+            let mut group = Group::default();
+            is_open = is_open && self.wait(tasks, &mut group) && self.gather(tasks, &mut group);
+            self.fill(&mut group);
+            if !group.tasks.is_empty() {
+                self.commit(group.tasks, group.bytes);
             }
         }
         if let Some(connection) = &self.connection {
@@ -226,22 +286,55 @@ impl Thread {
         }
     }
 
-    /// Waits for a task; none: it is time to end.
-    fn next(&mut self, tasks: &Receiver<Message>) -> Option<Box<dyn Task>> {
-        loop {
+    /// Waits for a task unless some wait already. The flag says whether more may come.
+    fn wait(&mut self, tasks: &Receiver<Message>, group: &mut Group) -> bool {
+        while self.background.is_empty() {
             let message = if self.checkpoints.is_dirty() {
                 tasks.recv_timeout(IDLE)
             } else {
                 tasks.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             match (message, &self.connection) {
-                (Ok(Message::Task(task)), _) => return Some(task),
-                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return None,
+                (Ok(Message::Task(task)), _) => {
+                    self.take(task, group);
+                    break;
+                }
+                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return false,
                 (Err(RecvTimeoutError::Timeout), Some(connection)) => {
                     self.checkpoints.idle(connection);
                 }
                 (Err(RecvTimeoutError::Timeout), None) => {}
             }
+        }
+        true
+    }
+
+    /// Takes what has gathered in the queue. The flag says whether more may come.
+    fn gather(&mut self, tasks: &Receiver<Message>, group: &mut Group) -> bool {
+        while !group.is_full() {
+            match tasks.try_recv() {
+                Ok(Message::Task(task)) => self.take(task, group),
+                Ok(Message::Close) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, task: Box<dyn Task>, group: &mut Group) {
+        match task.urgency() {
+            Urgency::Now => group.push(task),
+            Urgency::Background => self.background.push_back(task),
+        }
+    }
+
+    /// Adds a little of what waits behind others.
+    fn fill(&mut self, group: &mut Group) {
+        let (mut ops, mut bytes) = (0, 0_usize);
+        while ops < BACKGROUND_OPS_MAX && bytes < BACKGROUND_BYTES_MAX && !group.is_full() {
+            let Some(task) = self.background.pop_front() else { break };
+            (ops, bytes) = (ops + 1, bytes.saturating_add(task.bytes()));
+            group.push(task);
         }
     }
 
@@ -276,21 +369,22 @@ impl Thread {
     }
 }
 
-/// Takes what has gathered behind the first task. The flag says that it is time to end.
-fn gather(first: Box<dyn Task>, tasks: &Receiver<Message>) -> (Vec<Box<dyn Task>>, usize, bool) {
-    let mut bytes = first.bytes();
-    let mut group = vec![first];
-    while group.len() < GROUP_OPS_MAX && bytes < GROUP_BYTES_MAX {
-        match tasks.try_recv() {
-            Ok(Message::Task(task)) => {
-                bytes = bytes.saturating_add(task.bytes());
-                group.push(task);
-            }
-            Ok(Message::Close) => return (group, bytes, true),
-            Err(_) => break,
-        }
+/// The operations of one commit.
+#[derive(Default)]
+struct Group {
+    tasks: Vec<Box<dyn Task>>,
+    bytes: usize,
+}
+
+impl Group {
+    fn push(&mut self, task: Box<dyn Task>) {
+        self.bytes = self.bytes.saturating_add(task.bytes());
+        self.tasks.push(task);
     }
-    (group, bytes, false)
+
+    fn is_full(&self) -> bool {
+        self.tasks.len() >= GROUP_OPS_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
 }
 
 /// Runs a task within the transaction; if it fails, nothing of it stays.

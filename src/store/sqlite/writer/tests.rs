@@ -92,6 +92,49 @@ async fn all_who_wait_share_one_commit() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_holds_up_nothing_else_and_is_written_all_the_same() {
+    let (_place, writer) = writer(PATIENCE);
+    let mut tasks = JoinSet::new();
+    let release = block(&writer, &mut tasks).await;
+    let count = 3 * BACKGROUND_OPS_MAX;
+    for number in 0..count {
+        let writer = Arc::clone(&writer);
+        tasks.spawn(async move {
+            let name = format!("behind {number}");
+            writer.write_behind(0, Writes::One, move |work| insert(work, &name)).await.unwrap();
+        });
+    }
+    tokio::task::yield_now().await;
+    let urgent = writer.write(0, Writes::One, |work| {
+        let count = "SELECT count(*) FROM names";
+        work.connection.query_row(count, [], |row| row.get::<_, usize>(0))
+    });
+    let (before, ()) = tokio::join!(urgent, async { release.send(()).unwrap() });
+
+    assert!(before.unwrap() <= BACKGROUND_OPS_MAX, "at most what went along with the first commit");
+    tasks.join_all().await;
+    assert_eq!(names(&writer).await.len(), count);
+}
+
+#[tokio::test]
+async fn a_writer_that_closes_writes_what_waits_behind() {
+    let (_place, writer) = writer(PATIENCE);
+    let mut tasks = JoinSet::new();
+    let release = block(&writer, &mut tasks).await;
+    for number in 0..3 * BACKGROUND_OPS_MAX {
+        let writer = Arc::clone(&writer);
+        tasks.spawn(async move {
+            let name = number.to_string();
+            writer.write_behind(0, Writes::One, move |work| insert(work, &name)).await.unwrap();
+        });
+    }
+    tokio::task::yield_now().await;
+    writer.close();
+    release.send(()).unwrap();
+    tasks.join_all().await;
+}
+
+#[tokio::test]
 async fn a_full_queue_makes_callers_wait_and_then_refuses_them() {
     let (_place, writer) = writer(Duration::from_millis(200));
     let mut tasks = JoinSet::new();
