@@ -51,8 +51,18 @@ pub use health::Health;
 pub use meter::Meter;
 pub use node::{EngineConfig, Ports};
 
+use tokio_util::task::AbortOnDropHandle;
+
 /// Spawns a task that ends by itself: every wait in it has a bound of its own.
 #[expect(clippy::disallowed_methods, reason = "the one place that spawns short tasks")]
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
+}
+
+/// Spawns a task that ends with its owner, who waits for it.
+#[expect(clippy::disallowed_methods, reason = "the handle ends it when it is dropped")]
+pub(crate) fn spawn_owned<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(task))
 }

@@ -59,6 +59,9 @@ pub enum Command {
     Token(TokenArgs),
     /// Check, print and explain the configuration
     Config(ConfigArgs),
+    /// Check what a server needs here: ports, limits, disk, clock
+    #[command(after_help = DOCTOR_EXAMPLE)]
+    Doctor(DoctorArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -69,6 +72,12 @@ pub enum Command {
 const TOKEN_EXAMPLE: &str = "\
 Example:
   curl -X POST -H \"authorization: Bearer $(greenroom token)\" http://127.0.0.1:8000/api/v1/ws/ticket";
+
+const DOCTOR_EXAMPLE: &str = "\
+Example:
+  greenroom doctor --config /etc/greenroom.toml
+
+Exit codes: 0 nothing is in the way (warnings may be), 69 something is.";
 
 const DEV_EXAMPLES: &str = "\
 Examples:
@@ -139,6 +148,17 @@ pub(super) enum ConfigCommand {
     Default,
     /// Print a reference of all keys in Markdown
     Doc,
+}
+
+/// What `doctor` takes.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Check what `greenroom dev` would use instead of `greenroom serve`
+    #[arg(long)]
+    pub(super) dev: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
 }
 
 /// What `backup` takes.

@@ -72,6 +72,11 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             tools::token(loaded.config, &args)
         }
+        Command::Doctor(args) => {
+            let mode = if args.dev { Mode::Dev } else { Mode::Serve };
+            let loaded = load(common, environment, common.flags(), mode)?;
+            tools::doctor(&loaded.config, args.output)
+        }
         Command::Backup(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             tools::backup(loaded.config, &args)

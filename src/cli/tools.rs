@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError, Loaded, Mode, report, spec},
+    doctor::{self, State},
     failure::Failure,
     server,
 };
@@ -38,6 +39,28 @@ pub(super) fn token(config: Config, args: &TokenArgs) -> Result<(), Failure> {
             "expires_at_ms": issued.expires_at_ms,
         })),
     }
+}
+
+pub(super) fn doctor(config: &Config, output: Output) -> Result<(), Failure> {
+    let findings = doctor::examine(config);
+    match output {
+        Output::Text => findings.iter().try_for_each(|finding| {
+            let state = match finding.state {
+                State::Ok => "ok",
+                State::Warning => "warning",
+                State::Failed => "FAILED",
+            };
+            line(format_args!("{state:<8} {:<20} {}", finding.subject, finding.found))?;
+            finding.fix.iter().try_for_each(|fix| line(format_args!("{:29} {fix}", "")))
+        })?,
+        Output::Json => line(json!({ "findings": findings }))?,
+    }
+    let failed = findings.iter().filter(|finding| finding.state == State::Failed);
+    let failed: Vec<&str> = failed.map(|finding| finding.subject.as_str()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Unavailable(format!("in the way of a server: {}", failed.join(", "))))
 }
 
 pub(super) fn backup(config: Config, args: &BackupArgs) -> Result<(), Failure> {

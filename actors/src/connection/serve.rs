@@ -21,6 +21,7 @@ use greenroom_protocol::{
 };
 use std::{collections::VecDeque, fmt, pin::Pin, sync::Arc};
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 /// What all connections share.
@@ -94,7 +95,9 @@ pub(crate) async fn serve<S: Socket>(edge: Edge, mut socket: S, ticket: Option<P
     match end {
         Ok(mut connection) => {
             connection.edge.node.meter.connections.inc();
-            let end = connection.run().await;
+            let user = connection.principal.user;
+            let span = tracing::info_span!("connection", connection = %id, %user);
+            let end = connection.run().instrument(span).await;
             connection.edge.node.meter.connections.dec();
             tracing::debug!(connection = %id, ?end, "a socket ends");
             if let End::Close(code) = end {

@@ -8,7 +8,7 @@ use crate::{
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{fmt, sync::Arc};
-use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 /// What a run needs.
 pub(crate) struct RunArguments {
@@ -56,7 +56,13 @@ impl Actor for RunActor {
         if let Some(arguments) = state.take() {
             // A task of its own: a run wakes often, and here each time would go through the
             // mailbox's machinery. It ends with this actor.
-            let run = AbortOnDropHandle::new(tokio::spawn(Drive::new(arguments).run()));
+            let span = tracing::info_span!(
+                "run",
+                run = %arguments.spec.run.run,
+                session = %arguments.feed.session,
+                user = %arguments.spec.run.by,
+            );
+            let run = crate::spawn_owned(Drive::new(arguments).run().instrument(span));
             if let Err(error) = run.await
                 && let Ok(panic) = error.try_into_panic()
             {

@@ -13,7 +13,10 @@ use std::{
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, Sleep, sleep_until},
+};
 
 /// An answer under way.
 pub(super) struct Answer<'a> {
@@ -104,12 +107,6 @@ impl<'a> Answer<'a> {
         loop {
             let pause = mouth.outbox.pause(Instant::now());
             let is_read = pause.is_none();
-            if !is_read && let Poll::Ready(delta) = poll_unwoken(&mut stream) {
-                match self.take(delta, mouth) {
-                    ControlFlow::Continue(()) => continue,
-                    ControlFlow::Break(end) => return Ok(end),
-                }
-            }
             let due = mouth.outbox.due();
             let wake = due.into_iter().chain(pause).min();
             let may_read = is_read && mouth.outbox.has_room();
@@ -125,9 +122,11 @@ impl<'a> Answer<'a> {
                 Turn::End => return Ok(None),
                 Turn::Taken(at) => self.observe_first(at),
                 Turn::Due => {
-                    let now = Instant::now();
-                    if due.is_some_and(|due| due <= now) {
-                        mouth.send(now);
+                    if due.is_some_and(|due| due <= Instant::now()) {
+                        if let ControlFlow::Break(end) = self.rest(&mut stream, mouth).await {
+                            return Ok(end);
+                        }
+                        mouth.send(Instant::now());
                     }
                 }
                 Turn::Delta(delta) => {
@@ -137,6 +136,24 @@ impl<'a> Answer<'a> {
                 }
             }
         }
+    }
+
+    /// Takes the rest of what has arrived. The connection's task hands over one piece a turn, so it
+    /// has one after each: on a busy machine a provider would else be read more slowly than it
+    /// speaks.
+    async fn rest(
+        &mut self,
+        stream: &mut DeltaStream,
+        mouth: &mut Mouth,
+    ) -> ControlFlow<Option<Stop>> {
+        while mouth.outbox.has_room() {
+            yield_now().await;
+            match poll_unwoken(stream) {
+                Poll::Ready(delta) => self.take(delta, mouth)?,
+                Poll::Pending => break,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Takes what the stream brought; breaks at its end, with why, unless that is its own.
@@ -150,7 +167,6 @@ impl<'a> Answer<'a> {
             Some(Err(error)) => return ControlFlow::Break(Some(Stop::failed(error.body()))),
             Some(Ok(delta)) => self.delta(delta),
         };
-        mouth.outbox.heard(Instant::now());
         self.events.drain(..).for_each(|event| mouth.outbox.push(event));
         over.map_or(ControlFlow::Continue(()), |stop| ControlFlow::Break(Some(stop)))
     }

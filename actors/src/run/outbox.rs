@@ -18,9 +18,6 @@ const LATENCIES: u32 = 8;
 /// How long before the end of a window the provider is read again, at least.
 const READING_MIN: Duration = Duration::from_millis(4);
 
-/// A provider that is read and brings something this short before the end of a window has more.
-const BUSY: Duration = Duration::from_millis(1);
-
 /// A run's events on their way to its session. One batch is under way at a time.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -34,12 +31,8 @@ pub(super) struct Outbox {
     /// How long batches take to be durable, smoothed.
     latency: Duration,
     window: Window,
-    /// When the provider brought the last delta.
-    heard: Option<Instant>,
-    /// Since when it is read in this window.
+    /// Since when the provider is read in this window.
     reading: Option<Instant>,
-    /// At the end of the last window it had more to say: it is read all the time.
-    is_busy: bool,
 }
 
 /// How wide the coalescing window is.
@@ -69,9 +62,7 @@ impl Outbox {
             begun: None,
             latency: Duration::ZERO,
             window,
-            heard: None,
             reading: None,
-            is_busy: false,
         }
     }
 
@@ -108,17 +99,12 @@ impl Outbox {
     /// Until when the provider need not be read: what came now would wait for the end of the window
     /// all the same, and what is read together costs less. `None`: it is read from now on.
     pub(super) fn pause(&mut self, now: Instant) -> Option<Instant> {
-        let end = self.window_end().filter(|_| !self.is_busy && self.reading.is_none());
+        let end = self.window_end().filter(|_| self.reading.is_none());
         let until = end.and_then(|end| end.checked_sub(READING_MIN)).filter(|until| *until > now);
         if until.is_none() {
             self.reading.get_or_insert(now);
         }
         until
-    }
-
-    /// The provider brought something.
-    pub(super) const fn heard(&mut self, now: Instant) {
-        self.heard = Some(now);
     }
 
     /// End of the window that the last text began.
@@ -150,7 +136,6 @@ impl Outbox {
                 self.window_end().filter(|end| *end <= now && now < *end + self.window.grid());
             self.sent = Some(due.unwrap_or(now));
             self.reading = None;
-            self.is_busy = self.heard.is_some_and(|heard| now.duration_since(heard) < BUSY);
         }
         self.bytes = 0;
         (std::mem::take(&mut self.events), urgent)
@@ -255,7 +240,6 @@ mod tests {
         assert_eq!(outbox.pause(at(1)), Some(at(36)));
         outbox.taken(at(2));
         assert_eq!(outbox.pause(at(36)), None);
-        outbox.heard(at(36));
         outbox.push(delta("b"));
         assert_eq!(outbox.due(), Some(at(40)), "what else is there is read until then");
     }
@@ -271,23 +255,6 @@ mod tests {
         assert_eq!(outbox.pause(at(60)), None);
         outbox.push(delta("b"));
         assert_eq!(outbox.due(), Some(at(64)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_provider_that_had_more_to_say_is_read_all_the_time() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut outbox = outbox(start);
-        for (ms, sent) in [(0, 0), (40, 40)] {
-            outbox.heard(at(ms));
-            outbox.push(delta("a"));
-            outbox.begin(at(sent));
-            outbox.taken(at(sent));
-        }
-        assert_eq!(outbox.pause(at(41)), None);
-        outbox.push(delta("b"));
-        outbox.begin(at(80));
-        assert_eq!(outbox.pause(at(81)), Some(at(116)), "it was silent before 80");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,18 @@
 //! Logs: to stdout, pretty for a developer's terminal, one JSON object a line in production.
 //!
-//! Ids go into spans. Prompts, answers, tokens and keys are never logged above `trace`.
+//! Ids are fields of spans. Prompts, answers, tokens and keys are never logged above `trace`.
+
+mod line;
 
 use crate::config::{ConfigError, LogConfig, LogFormat, Mode, Problem};
 use std::io::IsTerminal as _;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{self, format::JsonFields},
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
 
 /// Installs the subscriber of the process; where one is installed already, that one stays.
 ///
@@ -24,9 +32,17 @@ pub fn init(config: &LogConfig, mode: Mode, rust_log: Option<&str>) -> Result<()
     let _ = if pretty {
         registry.with(fmt::layer()).try_init()
     } else {
-        registry.with(fmt::layer().json().flatten_event(true)).try_init()
+        registry.with(json_layer()).try_init()
     };
     Ok(())
+}
+
+/// Lines for programs.
+fn json_layer<S>() -> fmt::Layer<S, JsonFields, line::Line>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    fmt::layer().fmt_fields(JsonFields::new()).event_format(line::Line)
 }
 
 fn filter(text: &str, origin: &str) -> Result<EnvFilter, ConfigError> {
