@@ -1,14 +1,14 @@
 //! Providers of answers: one table each.
 
 use super::error::Problems;
-use crate::llm::{self, OpenAi, demo::DemoConfig};
+use crate::llm::{self, Meter, OpenAi, demo::DemoConfig};
 use config::{Map, Value, ValueKind};
 
 /// A configured provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderConfig {
     /// A model behind an API.
-    Model(llm::ProviderConfig),
+    Model(Box<llm::ProviderConfig>),
     /// The built-in stand-in.
     Demo(DemoConfig),
 }
@@ -54,12 +54,12 @@ impl ProviderConfig {
         table.insert("kind".to_owned(), Value::new(None, kind));
         let mut model: llm::ProviderConfig = Value::new(None, table).try_deserialize()?;
         model.name = Some(name.to_owned());
-        Ok(Self::Model(model))
+        Ok(Self::Model(Box::new(model)))
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {
         let Self::Model(model) = self else { return };
-        let built = model.resolve().and_then(OpenAi::new);
+        let built = model.resolve().and_then(|model| OpenAi::new(model, Meter::default()));
         let key = |field: &str| format!("providers.{}.{field}", model.name());
         match built {
             Ok(_) => {}

@@ -1,4 +1,4 @@
-//! An answer under way: bytes to deltas. Pure; [`super::stream`] adds the network and the clock.
+//! An answer under way: bytes to deltas, in either framing. Pure; [`super::stream`] adds the network and the clock.
 //!
 //! The end of an answer is held back until the provider's end mark, the end of the connection or a
 //! time limit: only then is it sure that no error follows, and all usage is known. So
@@ -9,7 +9,11 @@
 use super::{
     chunk::{Chunk, Ending},
     failure::{Fault, Reported},
-    sse::{Event, Parser},
+    ndjson, ollama,
+    request::Api,
+    sse::{self, Event, TooLong},
+    think::{Split, Think},
+    tools::ToolCalls,
 };
 use greenroom_actors::port::{Delta, Finish, ProviderErrorKind as Kind};
 use greenroom_protocol::event::{Usage, UsageSource};
@@ -31,58 +35,88 @@ pub(super) enum Phase {
 /// One answer.
 #[derive(Debug)]
 pub(super) struct Answer {
-    parser: Parser,
+    framing: Framing,
     state: State,
+}
+
+/// How an answer is cut into messages.
+#[derive(Debug)]
+enum Framing {
+    Events(sse::Parser),
+    Lines(ndjson::Parser),
 }
 
 #[derive(Debug)]
 struct State {
+    api: Api,
     phase: Phase,
+    think: Think,
     finish: Option<Finish>,
+    has_unknown_reason: bool,
     usage: Option<Usage>,
-    tool_deltas: usize,
-    /// Whether the bytes under way brought content.
-    has_content: bool,
+    tools: ToolCalls,
+    /// Characters of content in the bytes under way.
+    chars: usize,
     fault: Option<Fault>,
 }
 
-impl Default for Answer {
-    fn default() -> Self {
-        let state = State {
-            phase: Phase::Opening,
-            finish: None,
-            usage: None,
-            tool_deltas: 0,
-            has_content: false,
-            fault: None,
-        };
-        Self { parser: Parser::default(), state }
+impl Framing {
+    fn feed(&mut self, bytes: &[u8], mut on: impl FnMut(&[u8], &[u8])) -> Result<(), TooLong> {
+        match self {
+            Self::Lines(lines) => lines.feed(bytes, |line| on(b"", line)),
+            Self::Events(events) => events.feed(bytes, |event| match event {
+                Event::Comment => {}
+                Event::Message { name, data } => on(name, data),
+            }),
+        }
     }
 }
 
 impl Answer {
+    /// An answer of this API that begins.
+    pub(super) fn new(api: Api) -> Self {
+        let framing = match api {
+            Api::OpenAi => Framing::Events(sse::Parser::default()),
+            Api::Ollama => Framing::Lines(ndjson::Parser::default()),
+        };
+        let state = State {
+            api,
+            phase: Phase::Opening,
+            think: Think::default(),
+            finish: None,
+            has_unknown_reason: false,
+            usage: None,
+            tools: ToolCalls::default(),
+            chars: 0,
+            fault: None,
+        };
+        Self { framing, state }
+    }
+
     /// Where the answer is.
     pub(super) fn phase(&self) -> Phase {
         self.state.phase
     }
 
-    /// Fragments of tool calls so far; they make no deltas.
-    pub(super) fn tool_deltas(&self) -> usize {
-        self.state.tool_deltas
+    /// Tool calls so far; they make no deltas.
+    pub(super) fn tool_calls(&self) -> u64 {
+        self.state.tools.count()
     }
 
-    /// Takes what one read brought, appends its deltas to `out` and tells whether it was content:
-    /// text, reasoning or a part of a tool call.
+    /// Whether the model stopped for a reason that is not known.
+    pub(super) fn has_unknown_reason(&self) -> bool {
+        self.state.has_unknown_reason
+    }
+
+    /// Takes what one read brought, appends its deltas to `out` and tells how many characters of
+    /// content it was: text, reasoning or parts of tool calls.
     ///
     /// # Errors
     /// The failure that ends the answer; the deltas before it are in `out`.
-    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut VecDeque<Delta>) -> Result<bool, Fault> {
+    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut VecDeque<Delta>) -> Result<usize, Fault> {
         let state = &mut self.state;
-        state.has_content = false;
-        let parsed = self.parser.feed(bytes, |event| match event {
-            Event::Comment => {}
-            Event::Message { name, data } => state.message(name, data, out),
-        });
+        state.chars = 0;
+        let parsed = self.framing.feed(bytes, |name, data| state.message(name, data, out));
         match state.fault.take() {
             Some(fault) => return Err(state.give_up(fault, out)),
             None if parsed.is_ok() => {}
@@ -93,7 +127,7 @@ impl Answer {
                 return Err(state.give_up(fault, out));
             }
         }
-        Ok(self.state.has_content)
+        Ok(self.state.chars)
     }
 
     /// Ends the answer: the connection ended, broke, or nothing came any more.
@@ -129,7 +163,11 @@ impl State {
             self.fault = Some(reported.into_fault());
             return;
         }
-        match Chunk::parse(data) {
+        let chunk = match self.api {
+            Api::OpenAi => Chunk::parse(data),
+            Api::Ollama => ollama::parse(data),
+        };
+        match chunk {
             Ok(chunk) => self.chunk(chunk, out),
             // A ping of its own kind, or noise behind a complete answer.
             Err(_) if !matches!(name, b"" | b"message") || self.finish.is_some() => {}
@@ -141,15 +179,25 @@ impl State {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut VecDeque<Delta>) {
-        let Chunk { text, reasoning, tool_deltas, ending, usage, error } = chunk;
-        self.has_content |= text.is_some() || reasoning.is_some() || tool_deltas > 0;
-        self.tool_deltas += tool_deltas;
-        out.extend(reasoning.map(Delta::Reasoning));
-        out.extend(text.map(Delta::Text));
-        if self.has_content && self.phase == Phase::Opening {
+        self.chars += chunk.chars();
+        let Chunk { text, reasoning, tools, tool_bytes: _, ending, usage, error } = chunk;
+        tools.into_iter().for_each(|tool| self.tools.take(tool));
+        if let Some(reasoning) = reasoning {
+            push(self.think.give_up(), out);
+            out.push_back(Delta::Reasoning(reasoning));
+        }
+        if let Some(text) = text {
+            push(self.think.take(text), out);
+        }
+        if self.chars > 0 && self.phase == Phase::Opening {
             self.phase = Phase::Content;
         }
         match ending {
+            Some(Ending::Unknown) => {
+                self.has_unknown_reason = true;
+                self.finish.get_or_insert(Finish::Stop);
+                self.phase = Phase::Tail;
+            }
             Some(Ending::Finish(finish)) => {
                 self.finish.get_or_insert(finish);
                 self.phase = Phase::Tail;
@@ -189,6 +237,7 @@ impl State {
 
     fn close(&mut self, out: &mut VecDeque<Delta>) {
         self.phase = Phase::Done;
+        push(self.think.give_up(), out);
         out.extend(self.usage.take().map(Delta::Usage));
         out.extend(self.finish.map(Delta::Finish));
     }
@@ -196,12 +245,18 @@ impl State {
     /// Usage that was held back for the end goes out with the failure.
     fn give_up(&mut self, fault: Fault, out: &mut VecDeque<Delta>) -> Fault {
         self.phase = Phase::Done;
+        push(self.think.give_up(), out);
         if let (Some(usage), Some(_)) = (self.usage.take(), self.finish) {
             let source = UsageSource::ProviderPartial;
             out.push_back(Delta::Usage(Usage { source, ..usage }));
         }
         fault
     }
+}
+
+fn push(Split { reasoning, text }: Split, out: &mut VecDeque<Delta>) {
+    out.extend(reasoning.map(Delta::Reasoning));
+    out.extend(text.map(Delta::Text));
 }
 
 #[cfg(test)]

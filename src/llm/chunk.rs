@@ -7,12 +7,12 @@
 //! | usage | `usage`, `x_groq.usage` |
 //! | errors | `error` as an object or a text, beside `choices` or alone |
 //!
-//! `<think>` tags inside of the text stay text.
+//! `<think>` tags inside of the text are [`super::think`]'s affair.
 
-use super::failure::Reported;
+use super::{failure::Reported, tools::ToolDelta};
 use greenroom_actors::port::Finish;
 use greenroom_protocol::event::{Usage, UsageSource};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 /// What one chunk says. Empty texts are none.
@@ -22,8 +22,10 @@ pub(super) struct Chunk {
     pub(super) text: Option<String>,
     /// Reasoning before the answer.
     pub(super) reasoning: Option<String>,
-    /// Fragments of tool calls, which the engine does not ask for: counted only.
-    pub(super) tool_deltas: usize,
+    /// Fragments of tool calls, which the engine does not ask for.
+    pub(super) tools: Vec<ToolDelta>,
+    /// How long they are, as JSON.
+    pub(super) tool_bytes: usize,
     /// The model stopped.
     pub(super) ending: Option<Ending>,
     /// What the call used so far, [`UsageSource::Provider`].
@@ -37,6 +39,8 @@ pub(super) struct Chunk {
 pub(super) enum Ending {
     /// The model stopped.
     Finish(Finish),
+    /// The model stopped for a reason that is not known: providers invent names.
+    Unknown,
     /// The provider gave up.
     Failed,
 }
@@ -76,7 +80,14 @@ struct RawDelta<'a> {
     reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_calls: Option<&'a RawValue>,
-    function_call: Option<IgnoredAny>,
+    #[serde(borrow)]
+    function_call: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawTool {
+    index: Option<u64>,
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -127,11 +138,39 @@ impl Chunk {
         };
         // One choice is asked for; of several, the first is the answer.
         for choice in raw.choices.into_iter().flatten() {
-            if choice.index.unwrap_or(0) == 0 {
+            let number = choice.index.unwrap_or(0);
+            if let Some(delta) = &choice.delta {
+                chunk.add_tools(number, delta);
+            }
+            if number == 0 {
                 chunk.add(choice);
             }
         }
         chunk
+    }
+
+    /// How many characters of content it brings: text, reasoning, tool calls.
+    pub(super) fn chars(&self) -> usize {
+        let texts = self.text.iter().chain(&self.reasoning);
+        texts.map(|text| text.chars().count()).sum::<usize>() + self.tool_bytes
+    }
+
+    fn add_tools(&mut self, choice: u64, delta: &RawDelta<'_>) {
+        let calls = delta.tool_calls.filter(|calls| calls.get().starts_with('['));
+        if let Some(calls) = calls {
+            let known: Vec<RawTool> = serde_json::from_str(calls.get()).unwrap_or_default();
+            self.tool_bytes += if known.is_empty() { 0 } else { calls.get().len() };
+            let place = |RawTool { index, id }| {
+                // Some servers repeat the field in each fragment and leave it empty.
+                ToolDelta { choice, index, id: id.filter(|id| !id.is_empty()) }
+            };
+            self.tools.extend(known.into_iter().map(place));
+        }
+        // The older form, of one call.
+        if let Some(call) = delta.function_call.filter(|call| call.get().starts_with('{')) {
+            self.tool_bytes += call.get().len();
+            self.tools.push(ToolDelta { choice, ..ToolDelta::default() });
+        }
     }
 
     fn add(&mut self, choice: RawChoice<'_>) {
@@ -145,10 +184,6 @@ impl Chunk {
             Some(content) if content.get().starts_with('[') => self.add_parts(content),
             content => append(&mut self.text, first_text([content, delta.refusal])),
         }
-        let calls =
-            delta.tool_calls.map(|calls| serde_json::from_str::<Vec<IgnoredAny>>(calls.get()));
-        self.tool_deltas += calls.and_then(Result::ok).map_or(0, |calls| calls.len());
-        self.tool_deltas += usize::from(delta.function_call.is_some());
     }
 
     fn add_parts(&mut self, content: &RawValue) {
@@ -195,7 +230,6 @@ fn append(to: &mut Option<String>, text: Option<String>) {
     }
 }
 
-/// A reason that is unknown counts as the end of the answer: providers invent names for it.
 fn ending(raw: &RawValue) -> Option<Ending> {
     Some(match raw.get().trim_matches('"') {
         "" | "null" => return None,
@@ -205,10 +239,7 @@ fn ending(raw: &RawValue) -> Option<Ending> {
         "length" | "max_tokens" => Ending::Finish(Finish::Length),
         "content_filter" => Ending::Finish(Finish::ContentFilter),
         "error" | "abort" | "insufficient_system_resource" => Ending::Failed,
-        unknown => {
-            tracing::debug!(finish_reason = unknown, "unknown finish reason, taken as stop");
-            Ending::Finish(Finish::Stop)
-        }
+        _ => Ending::Unknown,
     })
 }
 

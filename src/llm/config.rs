@@ -1,7 +1,8 @@
 //! Providers as the configuration names them, and the seeds' variables as aliases.
 
 use super::{
-    openai::{MaxTokensName, OpenAiConfig},
+    openai::OpenAiConfig,
+    request::{Api, MaxTokensName},
     secret::Secret,
 };
 use serde::{Deserialize, Deserializer};
@@ -31,7 +32,8 @@ pub enum ProviderKind {
     Groq,
     /// Cerebras.
     Cerebras,
-    /// A local Ollama. `/v1` is added to a base URL without a path.
+    /// A local Ollama. `/v1` is added to a base URL without a path; one that ends in `/api` means
+    /// its own API.
     Ollama,
     /// Any other server that speaks the same API.
     Custom,
@@ -87,6 +89,13 @@ pub struct Timeouts {
     /// thinks for long has a long `first_content_ms`.
     #[serde(rename = "idle_ms", deserialize_with = "millis")]
     pub idle: Duration,
+    /// Fewest characters a second of an answer that has begun, over `rate_window`; 0: any rate
+    /// will do. Time in which nobody reads does not count.
+    pub chars_per_sec_min: u32,
+    /// `rate_window_ms`: over how much waiting; at least twice `stall_ms`, so that one pause that
+    /// `stall_ms` allows is none too many.
+    #[serde(rename = "rate_window_ms", deserialize_with = "millis")]
+    pub rate_window: Duration,
 }
 
 impl Default for Timeouts {
@@ -96,6 +105,8 @@ impl Default for Timeouts {
             first_content: Duration::from_secs(60),
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            chars_per_sec_min: 1,
+            rate_window: Duration::from_secs(60),
         }
     }
 }
@@ -239,9 +250,12 @@ impl ProviderConfig {
             return Err(missing("api_key", help));
         }
         let (max_tokens, max_tokens_name) = self.kind.max_tokens();
+        let base_url = with_version(self.kind, base_url.trim());
+        let is_native = self.kind == ProviderKind::Ollama && base_url.ends_with("/api");
         Ok(OpenAiConfig {
             name: self.name().to_owned(),
-            base_url: with_version(self.kind, base_url.trim()),
+            api: if is_native { Api::Ollama } else { Api::OpenAi },
+            base_url,
             api_key,
             model: model.to_owned(),
             headers: self.headers.clone(),

@@ -114,6 +114,8 @@ pub(super) struct Reported {
     pub(super) kind: Option<String>,
     /// The HTTP status that the failure would have had.
     pub(super) status: Option<u16>,
+    /// How long it asks to wait, in milliseconds: Google's `RetryInfo`.
+    pub(super) retry_after_ms: Option<u64>,
 }
 
 impl Reported {
@@ -122,7 +124,8 @@ impl Reported {
         Self::from_value(&serde_json::from_slice(json).ok()?)
     }
 
-    fn from_value(value: &Value) -> Option<Self> {
+    /// The same from what was read already.
+    pub(super) fn from_value(value: &Value) -> Option<Self> {
         let fields = match value {
             Value::String(message) => {
                 return Some(Self { message: message.clone(), ..Self::default() });
@@ -144,6 +147,7 @@ impl Reported {
             code: text("code"),
             kind: text("type").or_else(|| text("status")),
             status: number("status_code").or_else(|| number("code")).and_then(Result::ok),
+            retry_after_ms: fields.get("details").and_then(retry::hint_in_details),
         };
         (reported != Self::default()).then_some(reported)
     }
@@ -179,8 +183,8 @@ impl Reported {
         } else {
             format!("failed in the middle of the answer: {}", self.message)
         };
-        let retry_after_ms = may_wait(kind).then(|| retry::hint_in_text(&self.message)).flatten();
-        Fault { kind, message, retry_after_ms }
+        let hint = self.retry_after_ms.or_else(|| retry::hint_in_text(&self.message));
+        Fault { kind, message, retry_after_ms: hint.filter(|_| may_wait(kind)) }
     }
 }
 
@@ -212,7 +216,7 @@ impl Fault {
                 "answered {number} with a web page, as a proxy or a wrong base_url does; \
                  check base_url if it stays"
             );
-            return Self::with_hint(kind, message, headers, "");
+            return Self::with_hint(kind, message, headers, None);
         }
         let reported = Reported::parse(body);
         if status.is_success() && reported.is_none() {
@@ -235,12 +239,20 @@ impl Fault {
         let advice =
             if kind == Kind::Unauthorized { "; check the api_key of this provider" } else { "" };
         let message = format!("answered {number}: {reason}{advice}");
-        Self::with_hint(kind, message, headers, &reported.message)
+        Self::with_hint(kind, message, headers, Some(&reported))
     }
 
-    fn with_hint(kind: Kind, message: String, headers: &HeaderMap, text: &str) -> Self {
-        let hint = may_wait(kind).then(|| retry::hint(headers, text)).flatten();
-        Self { kind, message, retry_after_ms: hint }
+    /// The wait that the headers name, else the one of the body.
+    fn with_hint(
+        kind: Kind,
+        message: String,
+        headers: &HeaderMap,
+        body: Option<&Reported>,
+    ) -> Self {
+        let in_body =
+            |said: &Reported| said.retry_after_ms.or_else(|| retry::hint_in_text(&said.message));
+        let hint = retry::hint(headers).or_else(|| body.and_then(in_body));
+        Self { kind, message, retry_after_ms: hint.filter(|_| may_wait(kind)) }
     }
 
     /// The error that callers see.

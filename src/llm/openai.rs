@@ -1,22 +1,23 @@
-//! The client of an OpenAI-compatible API, over HTTP/1.1.
+//! The client of an OpenAI-compatible API, or of Ollama's own, over HTTP/1.1.
 
 use super::{
     config::{ConfigError, Timeouts},
     failure::Fault,
+    meter::Meter,
+    pace::LeastRate,
+    request::{Api, Body, MaxTokensName, Options},
     secret::{Redactor, Secret},
     stream::{AnswerStream, Limits, Source},
 };
 use futures_util::TryStreamExt;
 use greenroom_actors::port::{
-    BoxFuture, DeltaStream, Message, Provider, ProviderError, ProviderErrorKind as Kind, Request,
-    Role,
+    BoxFuture, DeltaStream, Provider, ProviderError, ProviderErrorKind as Kind, Request,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
 };
 use reqwest::{Client, Response, Url};
-use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -45,7 +46,9 @@ const CALLS_MAX: usize = 3;
 pub struct OpenAiConfig {
     /// Its name in errors.
     pub name: String,
-    /// Where the API is, without `/chat/completions`.
+    /// What the server speaks.
+    pub api: Api,
+    /// Where the API is, without `/chat/completions` or Ollama's `/chat`.
     pub base_url: String,
     /// Sent as `Authorization: Bearer …`.
     pub api_key: Option<Secret>,
@@ -65,56 +68,16 @@ pub struct OpenAiConfig {
     pub max_tokens_name: MaxTokensName,
 }
 
-/// The field that limits an answer. A client changes to the other one for good where a server
-/// refuses its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxTokensName {
-    /// `max_tokens`: the older name.
-    MaxTokens,
-    /// `max_completion_tokens`: the only one that OpenAI's reasoning models take.
-    MaxCompletionTokens,
-}
-
-/// What a server has been found to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Options {
-    include_usage: bool,
-    max_tokens: Option<(MaxTokensName, u32)>,
-}
-
 /// A client. It keeps connections for further calls; clone-free, share it in an `Arc`.
 pub struct OpenAi {
     name: String,
     model: String,
+    api: Api,
     url: Url,
     client: Client,
     timeouts: Timeouts,
     options: Mutex<Options>,
     source: Arc<Source>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Vec<WireMessage<'a>>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-#[derive(Serialize)]
-struct WireMessage<'a> {
-    role: &'static str,
-    content: &'a str,
 }
 
 impl fmt::Debug for OpenAi {
@@ -128,17 +91,18 @@ impl fmt::Debug for OpenAi {
 }
 
 impl OpenAi {
-    /// A client; connects with its first call.
+    /// A client that counts in `meter`; connects with its first call.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] names the field; [`ConfigError::Client`] where TLS cannot work.
-    pub fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: OpenAiConfig, meter: Meter) -> Result<Self, ConfigError> {
         let invalid = |field, problem: &str| ConfigError::Invalid {
             provider: config.name.clone(),
             field,
             problem: problem.to_owned(),
         };
-        let url = endpoint(&config.base_url).map_err(|problem| invalid("base_url", problem))?;
+        let url = endpoint(&config.base_url, config.api)
+            .map_err(|problem| invalid("base_url", problem))?;
         let headers = headers(&config).map_err(|(field, problem)| invalid(field, problem))?;
         let mut builder = Client::builder()
             .default_headers(headers)
@@ -165,11 +129,14 @@ impl OpenAi {
         let source = Source {
             provider: config.name.clone(),
             redactor: Redactor::new(secrets.chain(config.proxy)),
+            api: config.api,
+            meter,
         };
         let max_tokens = config.max_tokens.map(|max_tokens| (config.max_tokens_name, max_tokens));
         Ok(Self {
             name: config.name,
             model: config.model,
+            api: config.api,
             url,
             client,
             timeouts: config.timeouts,
@@ -206,7 +173,7 @@ impl OpenAi {
         deadline: Instant,
     ) -> Result<Response, Fault> {
         let model = request.model.as_deref().unwrap_or(&self.model);
-        let body = Body::new(model, &request.messages, options);
+        let body = Body::new(self.api, model, &request.messages, options);
         let send = || {
             let call = self.client.post(self.url.clone());
             call.header(RUN_HEADER, request.run.to_string()).json(&body).send()
@@ -220,7 +187,7 @@ impl OpenAi {
             }
         };
         match timeout_at(deadline, call).await {
-            Ok(Ok(response)) if is_stream(&response) => Ok(response),
+            Ok(Ok(response)) if is_stream(self.api, &response) => Ok(response),
             Ok(Ok(response)) => Err(read_failure(response).await),
             Ok(Err(error)) => Err(self.unsent(error)),
             Err(_) => Err(self.silent()),
@@ -233,6 +200,10 @@ impl OpenAi {
             spent: began.elapsed(),
             stall: self.timeouts.stall,
             idle: self.timeouts.idle,
+            least: LeastRate {
+                chars_per_sec: self.timeouts.chars_per_sec_min,
+                window: self.timeouts.rate_window,
+            },
         };
         let body = response.bytes_stream().map_err(cause);
         Box::pin(AnswerStream::new(body, limits, Arc::clone(&self.source)))
@@ -295,70 +266,7 @@ fn broke_off(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
-impl Options {
-    /// Other options, where a failure says that one of these is unknown; none: it does not.
-    fn without(self, fault: &Fault) -> Option<Self> {
-        let says = |words: &[&str]| words.iter().any(|word| fault.message.contains(word));
-        if fault.kind != Kind::Rejected {
-            return None;
-        }
-        let mut others = self;
-        if says(&["stream_options", "include_usage"]) {
-            others.include_usage = false;
-        }
-        // A limit that is only too high is named as well.
-        let is_unknown =
-            says(&["nsupported", "not supported", "nknown", "nrecognized", "not permitted"]);
-        others.max_tokens = self.max_tokens.map(|(name, max_tokens)| {
-            let name = if is_unknown && says(&[name.field()]) { name.other() } else { name };
-            (name, max_tokens)
-        });
-        (others != self).then_some(others)
-    }
-}
-
-impl MaxTokensName {
-    const fn field(self) -> &'static str {
-        match self {
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-        }
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::MaxTokens => Self::MaxCompletionTokens,
-            Self::MaxCompletionTokens => Self::MaxTokens,
-        }
-    }
-}
-
-impl<'a> Body<'a> {
-    fn new(model: &'a str, messages: &'a [Message], options: Options) -> Self {
-        let limit = |name| options.max_tokens.filter(|limit| limit.0 == name).map(|limit| limit.1);
-        Self {
-            model,
-            messages: messages.iter().map(WireMessage::from).collect(),
-            stream: true,
-            stream_options: options.include_usage.then_some(StreamOptions { include_usage: true }),
-            max_tokens: limit(MaxTokensName::MaxTokens),
-            max_completion_tokens: limit(MaxTokensName::MaxCompletionTokens),
-        }
-    }
-}
-
-impl<'a> From<&'a Message> for WireMessage<'a> {
-    fn from(message: &'a Message) -> Self {
-        let role = match message.role {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        Self { role, content: &message.content }
-    }
-}
-
-fn endpoint(base_url: &str) -> Result<Url, &'static str> {
+fn endpoint(base_url: &str, api: Api) -> Result<Url, &'static str> {
     let mut url = Url::parse(base_url.trim())
         .map_err(|_| "is no URL; write it in full, such as http://host:port/v1")?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -370,7 +278,7 @@ fn endpoint(base_url: &str) -> Result<Url, &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must end with a path, without ? or #");
     }
-    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+    let path = format!("{}/{}", url.path().trim_end_matches('/'), api.path());
     url.set_path(&path);
     Ok(url)
 }
@@ -382,7 +290,7 @@ fn headers(config: &OpenAiConfig) -> Result<HeaderMap, (&'static str, &'static s
         Some(value)
     };
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(ACCEPT, HeaderValue::from_static(config.api.media_type()));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(key) = &config.api_key {
         let bearer = value(&format!("Bearer {}", key.expose().trim()));
@@ -398,16 +306,14 @@ fn headers(config: &OpenAiConfig) -> Result<HeaderMap, (&'static str, &'static s
     Ok(headers)
 }
 
-/// Whether an answer may be read as a stream. A missing or odd content type is let through: what
-/// is no stream fails at its first line. A compressed one is not: nobody asked for it.
-fn is_stream(response: &Response) -> bool {
+/// Whether an answer may be read as a stream. A compressed one may not: nobody asked for it.
+fn is_stream(api: Api, response: &Response) -> bool {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     let encoding = header(CONTENT_ENCODING).unwrap_or("identity");
     response.status().is_success()
         && encoding.eq_ignore_ascii_case("identity")
-        && !content_type.contains("json")
-        && !content_type.contains("html")
+        && api.streams(&content_type)
 }
 
 /// The failure that an answer without a stream reports.

@@ -38,11 +38,12 @@ impl Patience {
         began + self.idle.min(self.content.saturating_sub(self.waited))
     }
 
-    /// Bytes came: ends the wait under way.
-    pub(super) fn heard(&mut self, now: impl FnOnce() -> Instant) {
-        if let Some(began) = self.began.take() {
-            self.waited += now().saturating_duration_since(began);
-        }
+    /// Bytes came: ends the wait under way, and tells how long it was.
+    pub(super) fn heard(&mut self, now: impl FnOnce() -> Instant) -> Duration {
+        let Some(began) = self.began.take() else { return Duration::ZERO };
+        let waited = now().saturating_duration_since(began);
+        self.waited += waited;
+        waited
     }
 
     /// Starts anew with another limit for content.
@@ -74,7 +75,8 @@ mod tests {
 
         assert_eq!(patience.wait(|| start), start + 4 * SECOND);
         assert_eq!(patience.exceeded(), Exceeded::Idle(4 * SECOND));
-        patience.heard(|| start + 3 * SECOND);
+        assert_eq!(patience.heard(|| start + 3 * SECOND), 3 * SECOND);
+        assert_eq!(patience.heard(|| start + 3 * SECOND), Duration::ZERO, "nothing was waited for");
         assert_eq!(patience.wait(|| start + 3 * SECOND), start + 7 * SECOND);
         patience.heard(|| start + 7 * SECOND);
 

@@ -1,11 +1,13 @@
 //! How long a provider asks to wait, in the forms that providers use. Pure: a date is read against
 //! the `Date` of the same answer, so that no clock of ours can be wrong about it.
 //!
-//! In this order: `retry-after-ms`, `x-ms-retry-after-ms`, `Retry-After` (seconds or a date),
-//! `x-ratelimit-reset-…` of each dimension with nothing left (seconds, seconds since 1970, or a Go
-//! duration such as `6m0s`), "try again in 5.289s" in the text.
+//! Headers, in this order: `retry-after-ms`, `x-ms-retry-after-ms`, `Retry-After` (seconds or a
+//! date), `x-ratelimit-reset-…` of each dimension with nothing left (seconds, seconds or
+//! milliseconds since 1970, or a Go duration such as `6m0s`). Then the body: Google's `RetryInfo`,
+//! then "try again in 5.289s" and the like in its text.
 
 use http::{HeaderMap, header};
+use serde_json::Value;
 use std::time::Duration;
 
 /// What "now" becomes, in milliseconds: an immediate repeat meets the same limit.
@@ -14,12 +16,24 @@ const HINT_MS_MIN: u64 = 250;
 const HINT_MS_MAX: u64 = 24 * 3600 * 1000;
 /// A number of seconds above this is a time since 1970.
 const EPOCH_SECS_MIN: f64 = 1e9;
-/// Dimensions that providers count; the wait is the longest of those that are used up.
-const DIMENSIONS: [&str; 6] =
-    ["requests", "tokens", "requests-minute", "tokens-minute", "requests-day", "tokens-day"];
+/// A number above this is a time since 1970 in milliseconds.
+const EPOCH_MS_MIN: f64 = 1e11;
+/// Dimensions that providers count, as their headers end; the wait is the longest of those that
+/// are used up. Some have one alone, without a name.
+const DIMENSIONS: [&str; 7] = [
+    "",
+    "-requests",
+    "-tokens",
+    "-requests-minute",
+    "-tokens-minute",
+    "-requests-day",
+    "-tokens-day",
+];
+/// What stands before a wait in a message.
+const PHRASES: [&str; 3] = ["try again in ", "retry in ", "retry after "];
 
-/// The wait in milliseconds; none: the provider says nothing that makes sense.
-pub(super) fn hint(headers: &HeaderMap, text: &str) -> Option<u64> {
+/// The wait in milliseconds that the headers name; none: they say nothing that makes sense.
+pub(super) fn hint(headers: &HeaderMap) -> Option<u64> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let now_secs = value(header::DATE.as_str()).and_then(http_date);
     let millis = |name| value(name)?.parse::<f64>().ok().and_then(|ms| duration(ms / 1000.0));
@@ -29,11 +43,11 @@ pub(super) fn hint(headers: &HeaderMap, text: &str) -> Option<u64> {
     };
     let reset = || {
         let used_up = |dimension: &&str| {
-            let left = value(&format!("x-ratelimit-remaining-{dimension}"));
+            let left = value(&format!("x-ratelimit-remaining{dimension}"));
             left.and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left <= 0.0)
         };
         let wait = |dimension: &str| {
-            let reset = value(&format!("x-ratelimit-reset-{dimension}"))?;
+            let reset = value(&format!("x-ratelimit-reset{dimension}"))?;
             seconds(reset, now_secs).or_else(|| go_duration(reset))
         };
         DIMENSIONS.iter().filter(|dimension| used_up(dimension)).filter_map(|d| wait(d)).max()
@@ -43,17 +57,27 @@ pub(super) fn hint(headers: &HeaderMap, text: &str) -> Option<u64> {
         .or_else(retry_after)
         .or_else(reset)
         .map(whole_ms)
-        .or_else(|| hint_in_text(text))
+}
+
+/// The wait in milliseconds of a `RetryInfo` among the details of Google's errors.
+pub(super) fn hint_in_details(details: &Value) -> Option<u64> {
+    let delay = |detail: &Value| go_duration(detail.get("retryDelay")?.as_str()?);
+    details.as_array()?.iter().find_map(delay).map(whole_ms)
 }
 
 /// The wait in milliseconds that a message names.
 pub(super) fn hint_in_text(text: &str) -> Option<u64> {
-    let mut words = text.split_once("try again in ")?.1.split_whitespace();
-    let wait = words.next()?.trim_end_matches(['.', ',', ')']);
-    let mut in_seconds = || words.next().is_some_and(|unit| unit.starts_with("second"));
-    go_duration(wait)
-        .or_else(|| wait.parse().ok().filter(|_| in_seconds()).and_then(duration))
-        .map(whole_ms)
+    let tail = PHRASES.iter().find_map(|phrase| text.split_once(phrase))?.1;
+    let mut words = tail.split_whitespace();
+    let wait = words.next()?.trim_end_matches(['.', ',', ')', ';']);
+    let mut in_words = || {
+        let number: f64 = wait.parse().ok()?;
+        let unit = words.next()?;
+        let units = [("second", 1.0), ("minute", 60.0), ("hour", 3600.0)];
+        let secs = units.iter().find(|(name, _)| unit.starts_with(name))?.1;
+        duration(number * secs)
+    };
+    go_duration(wait).or_else(&mut in_words).map(whole_ms)
 }
 
 fn whole_ms(wait: Duration) -> u64 {
@@ -62,7 +86,8 @@ fn whole_ms(wait: Duration) -> u64 {
 
 /// Seconds from now, or since 1970. Azure says -1 where it does not know.
 fn seconds(text: &str, now_secs: Option<u64>) -> Option<Duration> {
-    let secs = text.parse::<f64>().ok()?;
+    let number = text.parse::<f64>().ok()?;
+    let secs = if number < EPOCH_MS_MIN { number } else { number / 1000.0 };
     if secs < EPOCH_SECS_MIN {
         return duration(secs);
     }
@@ -139,8 +164,9 @@ mod tests {
     #[test]
     fn every_form_of_a_wait_is_understood() {
         let epoch = (DATE_SECS + 30).to_string();
+        let epoch_ms = format!("{epoch}500");
         type Headers<'a> = &'a [(&'static str, &'a str)];
-        let cases: [(Headers<'_>, Option<u64>); 16] = [
+        let cases: [(Headers<'_>, Option<u64>); 18] = [
             (&[("retry-after-ms", "1500")], Some(1500)),
             (&[("x-ms-retry-after-ms", "700")], Some(700)),
             (&[("retry-after", "20")], Some(20_000)),
@@ -171,6 +197,11 @@ mod tests {
                 Some(7660),
             ),
             (&[("x-ratelimit-remaining-tokens", "5"), ("x-ratelimit-reset-tokens", "9s")], None),
+            (
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &epoch_ms), ("date", DATE)],
+                Some(30_000),
+            ),
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "12")], Some(12_000)),
         ];
 
         for (headers, expected) in cases {
@@ -178,7 +209,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            assert_eq!(hint(&headers, ""), expected, "of {headers:?}");
+            assert_eq!(hint(&headers), expected, "of {headers:?}");
         }
     }
 
@@ -189,7 +220,12 @@ mod tests {
             ("Please try again in 6m30s.", Some(390_000)),
             ("Please try again in 20 seconds.", Some(20_000)),
             ("Please try again in 120ms", Some(250)),
-            ("Please try again in 20 minutes.", None),
+            ("Please try again in 1m2.5s.", Some(62_500)),
+            ("Please try again in 20 minutes.", Some(1_200_000)),
+            ("Please retry in 34.074824224s.", Some(34_074)),
+            ("Please retry after 26 seconds.", Some(26_000)),
+            ("Please retry after a while.", None),
+            ("Please try again in 20 days.", None),
             ("Please try again later", None),
             ("try again in ", None),
         ];

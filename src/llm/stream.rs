@@ -3,7 +3,10 @@
 use super::{
     answer::{Answer, Phase},
     failure::Fault,
+    meter::Meter,
+    pace::{LeastRate, Pace, TooSlow},
     patience::{Exceeded, Patience},
+    request::Api,
     secret::Redactor,
 };
 use bytes::Bytes;
@@ -35,13 +38,17 @@ pub(super) struct Limits {
     pub(super) stall: Duration,
     /// From byte to byte.
     pub(super) idle: Duration,
+    /// How fast it must come once it has begun.
+    pub(super) least: LeastRate,
 }
 
-/// Whose answer it is, for its errors.
+/// Whose answer it is: how to read it, and whom to name.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) provider: String,
     pub(super) redactor: Redactor,
+    pub(super) api: Api,
+    pub(super) meter: Meter,
 }
 
 /// An answer on its way. Dropping it drops the body, which closes the connection.
@@ -53,6 +60,7 @@ pub(super) struct AnswerStream<B> {
     deltas: VecDeque<Delta>,
     error: Option<ProviderError>,
     patience: Patience,
+    pace: Pace,
     /// Fires at the end of the wait or before: moved only where it would fire too late.
     alarm: Pin<Box<Sleep>>,
     stall: Duration,
@@ -65,13 +73,14 @@ where
 {
     /// Reads `body`, whose errors are texts for a person.
     pub(super) fn new(body: B, limits: Limits, source: Arc<Source>) -> Self {
-        let Limits { first_content, spent, stall, idle } = limits;
+        let Limits { first_content, spent, stall, idle, least } = limits;
         Self {
             body: Some(body),
-            answer: Answer::default(),
+            answer: Answer::new(source.api),
             deltas: VecDeque::new(),
             error: None,
             patience: Patience::new(first_content, spent, idle),
+            pace: Pace::new(least, stall),
             alarm: Box::pin(sleep_until(Instant::now() + first_content.min(idle))),
             stall,
             source,
@@ -79,15 +88,23 @@ where
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        self.patience.heard(Instant::now);
+        let waited = self.patience.heard(Instant::now);
         let before = self.answer.phase();
         match self.answer.feed(bytes, &mut self.deltas) {
             Err(fault) => self.fail(fault),
-            Ok(has_content) => match self.answer.phase() {
+            Ok(chars) => match self.answer.phase() {
                 Phase::Tail if before != Phase::Tail => self.patience.renew(TAIL_MAX),
                 Phase::Done if before != Phase::Done => self.patience.renew(DRAIN_MAX),
-                Phase::Content if has_content => self.patience.renew(self.stall),
-                Phase::Opening | Phase::Content | Phase::Tail | Phase::Done => {}
+                Phase::Content => {
+                    if chars > 0 {
+                        self.patience.renew(self.stall);
+                    }
+                    let waited = if before == Phase::Content { waited } else { Duration::ZERO };
+                    if let Err(slow) = self.pace.came(chars, waited) {
+                        self.end(dripped(slow));
+                    }
+                }
+                Phase::Opening | Phase::Tail | Phase::Done => {}
             },
         }
     }
@@ -97,10 +114,6 @@ where
         self.body = None;
         if let Err(fault) = self.answer.end(cause, &mut self.deltas) {
             self.fail(fault);
-        }
-        let tool_deltas = self.answer.tool_deltas();
-        if tool_deltas > 0 {
-            tracing::debug!(tool_deltas, "the model called tools that nobody offered");
         }
     }
 
@@ -134,6 +147,28 @@ where
         };
         Fault::new(Kind::Stalled, message)
     }
+}
+
+/// However the answer ended, also where nobody wanted the rest of it.
+impl<B> Drop for AnswerStream<B> {
+    fn drop(&mut self) {
+        let Self { answer, source, .. } = self;
+        let (tool_calls, is_unknown) = (answer.tool_calls(), answer.has_unknown_reason());
+        if tool_calls > 0 {
+            let provider = &source.provider;
+            tracing::debug!(provider, tool_calls, "the model called tools that nobody offered");
+        }
+        source.meter.answered(&source.provider, tool_calls, is_unknown);
+    }
+}
+
+fn dripped(TooSlow { chars, waited }: TooSlow) -> Fault {
+    let message = format!(
+        "wrote {chars} characters in {:.1} s, less than the least rate; \
+         lower timeouts.chars_per_sec_min if it is that slow",
+        waited.as_secs_f64()
+    );
+    Fault::new(Kind::Stalled, message)
 }
 
 impl<B> Stream for AnswerStream<B>

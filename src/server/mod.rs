@@ -6,9 +6,11 @@ mod parts;
 mod rates;
 mod readiness;
 mod run;
+mod tasks;
 
 pub use accounts::token;
 pub use clock::SystemClock;
+pub(crate) use parts::provider;
 pub use rates::Rates;
 pub use run::serve;
 

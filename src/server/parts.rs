@@ -5,7 +5,7 @@ use crate::{
     auth::{Auth, Keys},
     config::{Config, ProviderConfig},
     failure::Failure,
-    llm::{OpenAi, demo::Demo},
+    llm::{self, Meter, OpenAi, demo::Demo},
     store::sqlite::{Options, SqliteStore},
 };
 use greenroom_actors::{
@@ -22,6 +22,8 @@ pub(super) struct Parts {
     pub(super) engine: Arc<Engine>,
     /// In order of preference; never empty.
     pub(super) providers: Vec<Arc<dyn Provider>>,
+    /// What the providers count.
+    pub(super) llm: Meter,
 }
 
 /// An error and its causes in one line.
@@ -55,7 +57,8 @@ impl Parts {
         let documents: Arc<dyn Documents> = store.clone();
         let auth = Auth::new(&config.auth, keys, documents, clock.clone()).await;
         let auth = Arc::new(auth.map_err(|error| unavailable(&error))?);
-        let providers = providers(config)?;
+        let llm = Meter::default();
+        let providers = providers(config, &llm)?;
         let shared: Arc<dyn Store> = store.clone();
         let ports = Ports {
             store: shared,
@@ -66,22 +69,27 @@ impl Parts {
         };
         let engine = Engine::start(ports, config.engine()).await;
         let engine = Arc::new(engine.map_err(|error| unavailable(&error))?);
-        Ok(Self { store, auth, engine, providers })
+        Ok(Self { store, auth, engine, providers, llm })
     }
 }
 
 /// The configured providers; the one that is to answer comes first.
-fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+fn providers(config: &Config, meter: &Meter) -> Result<Vec<Arc<dyn Provider>>, Failure> {
     let mut configs: Vec<&ProviderConfig> = config.providers.iter().collect();
     configs.sort_by_key(|provider| provider.name() != config.runs.provider);
-    let build = |provider: &ProviderConfig| -> Result<Arc<dyn Provider>, Failure> {
-        match provider {
-            ProviderConfig::Demo(demo) => Ok(Arc::new(Demo::new(*demo))),
-            ProviderConfig::Model(model) => {
-                let built = model.resolve().and_then(OpenAi::new);
-                Ok(Arc::new(built.map_err(|error| unavailable(&error))?))
-            }
-        }
+    let build = |config: &ProviderConfig| {
+        provider(config, meter.clone()).map_err(|error| unavailable(&error))
     };
     configs.into_iter().map(build).collect()
+}
+
+/// A configured provider, which counts in `meter`.
+pub(crate) fn provider(
+    config: &ProviderConfig,
+    meter: Meter,
+) -> Result<Arc<dyn Provider>, llm::ConfigError> {
+    Ok(match config {
+        ProviderConfig::Demo(demo) => Arc::new(Demo::new(*demo)),
+        ProviderConfig::Model(model) => Arc::new(OpenAi::new(model.resolve()?, meter)?),
+    })
 }

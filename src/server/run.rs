@@ -4,6 +4,7 @@ use super::{
     Ready, Start, accounts,
     parts::{Parts, chain},
     readiness::EngineReadiness,
+    tasks::Tasks,
 };
 use crate::{
     config::Config,
@@ -97,6 +98,8 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let public = public.map_err(|error| unusable(&error))?;
     let mut registry = Registry::with_prefix(METRICS_PREFIX);
     parts.engine.meter().register(&mut registry);
+    parts.llm.register(&mut registry);
+    registry.register_collector(Box::new(Tasks::of_this_runtime()));
     let readiness = Arc::new(EngineReadiness(parts.engine.health()));
     let api = Api::new(internal_routes(readiness, Arc::new(registry)));
     let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;

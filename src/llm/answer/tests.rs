@@ -44,21 +44,21 @@ fn recordings_end_with_the_numbers_that_the_providers_gave() {
         ("azure-model-router.1.chunks.txt", (15, 78, 0, 64), Finish::Stop, 0),
         ("deepseek-reasoning.chunks.txt", (18, 219, 0, 205), Finish::Stop, 0),
         ("deepseek-text.chunks.txt", (13, 400, 0, 0), Finish::Length, 0),
-        ("deepseek-tool-call.chunks.txt", (339, 83, 320, 39), Finish::Stop, 11),
+        ("deepseek-tool-call.chunks.txt", (339, 83, 320, 39), Finish::Stop, 1),
         ("groq-reasoning.chunks.txt", (17, 1107, 0, 963), Finish::Stop, 0),
         ("groq-text.chunks.txt", (45, 662, 0, 0), Finish::Stop, 0),
         ("groq-tool-call.chunks.txt", (210, 15, 0, 0), Finish::Stop, 1),
-        ("mistral-incremental-tool-call.chunks.txt", (171, 14, 128, 0), Finish::Stop, 2),
+        ("mistral-incremental-tool-call.chunks.txt", (171, 14, 128, 0), Finish::Stop, 1),
         ("mistral-text.chunks.txt", (13, 8, 0, 0), Finish::Stop, 0),
         ("xai-text.chunks.txt", (12, 342, 11, 340), Finish::Stop, 0),
         ("xai-tool-call.chunks.txt", (307, 253, 306, 227), Finish::Stop, 1),
     ];
     let recordings = chunks();
-    for (name, (input, output, cached, reasoning), finish, tool_deltas) in expected {
+    for (name, (input, output, cached, reasoning), finish, tool_calls) in expected {
         let Some((_, chunks)) = recordings.iter().find(|recording| recording.0 == name) else {
             continue;
         };
-        let mut answer = Answer::default();
+        let mut answer = Answer::new(Api::OpenAi);
         let mut deltas = VecDeque::new();
         let framing = framings().next().unwrap();
         answer.feed(&framing.events(chunks).concat(), &mut deltas).unwrap();
@@ -72,7 +72,7 @@ fn recordings_end_with_the_numbers_that_the_providers_gave() {
         };
         let end: Vec<_> = deltas.into_iter().rev().take(2).collect();
         assert_eq!(end, [Delta::Finish(finish), Delta::Usage(usage)], "{name}");
-        assert_eq!(answer.tool_deltas(), tool_deltas, "{name}");
+        assert_eq!(answer.tool_calls(), tool_calls, "{name}");
         assert_eq!(answer.phase(), Phase::Done, "{name}");
     }
 }
@@ -184,7 +184,7 @@ fn usage_on_the_way_is_partial_and_the_last_one_wins() {
 
 #[test]
 fn what_is_no_content_leaves_the_answer_in_its_opening() {
-    let mut answer = Answer::default();
+    let mut answer = Answer::new(Api::OpenAi);
     let mut deltas = VecDeque::new();
     for text in [
         ": ping\n\n".to_owned(),
@@ -193,11 +193,12 @@ fn what_is_no_content_leaves_the_answer_in_its_opening() {
         chunk("", ""),
         chunk(r#"{"delta":{"role":"assistant","content":""}}"#, ""),
     ] {
-        assert_eq!(answer.feed(text.as_bytes(), &mut deltas), Ok(false), "of {text}");
+        assert_eq!(answer.feed(text.as_bytes(), &mut deltas), Ok(0), "of {text}");
         assert_eq!(answer.phase(), Phase::Opening);
     }
     let tool = chunk(r#"{"delta":{"tool_calls":[{"index":0}]}}"#, "");
-    assert_eq!(answer.feed(tool.as_bytes(), &mut deltas), Ok(true), "a tool call is content");
+    let chars = answer.feed(tool.as_bytes(), &mut deltas).unwrap();
+    assert!(chars > 0, "a tool call is content");
     assert_eq!(answer.phase(), Phase::Content);
     assert!(deltas.is_empty());
 }
@@ -209,9 +210,109 @@ fn noise_breaks_an_answer_but_not_a_complete_one() {
 
     assert_eq!(read([noise.as_bytes()]).unwrap_err().kind, Kind::Broken);
     assert_eq!(read([stop.as_bytes(), noise.as_bytes()]).unwrap().len(), 2);
-    let long = vec![b'x'; 2 * crate::llm::sse::LINE_BYTES_MAX];
+    let long = vec![b'x'; 2 * sse::LINE_BYTES_MAX];
     assert_eq!(read([long.as_slice()]).unwrap_err().kind, Kind::Broken);
     assert_eq!(read([stop.as_bytes(), &long]).unwrap().len(), 2);
+}
+
+#[test]
+fn thoughts_in_tags_are_reasoning_however_the_chunks_cut_them() {
+    let pieces = ["\n<th", "ink>a", "b</", "think>\n", "the tag <think> opens"];
+    let chunks: String = pieces
+        .map(|piece| serde_json::json!({ "delta": { "content": piece } }).to_string())
+        .map(|choice| chunk(&choice, ""))
+        .concat();
+    let whole = format!("{chunks}data: [DONE]\n\n");
+    let reasoning = |text: &str| Delta::Reasoning(text.to_owned());
+    let text = |text: &str| Delta::Text(text.to_owned());
+
+    let mut expected = vec![reasoning("a"), reasoning("b"), text("\n"), text(pieces[4])];
+    assert_eq!(read_all([chunks.as_bytes()]).0, expected, "also where the answer breaks off");
+    expected.push(Delta::Finish(Finish::Stop));
+    assert_eq!(read([whole.as_bytes()]).unwrap(), expected);
+}
+
+#[test]
+fn what_was_held_back_as_a_tag_is_not_lost() {
+    for (piece, expected) in
+        [("<thi", Delta::Text("<thi".into())), ("<think></th", Delta::Reasoning("</th".into()))]
+    {
+        let choice = serde_json::json!({ "delta": { "content": piece } });
+        let text = chunk(&choice.to_string(), "");
+        let (deltas, result) = read_all([text.as_bytes()]);
+        assert_eq!((deltas, result.is_err()), (VecDeque::from([expected.clone()]), true));
+        let deltas = read([format!("{text}data: [DONE]\n\n").as_bytes()]).unwrap();
+        assert_eq!(deltas, [expected, Delta::Finish(Finish::Stop)]);
+    }
+}
+
+#[test]
+fn a_server_that_tells_reasoning_apart_has_tags_in_its_text() {
+    let text = [
+        chunk(r#"{"delta":{"reasoning":"hm"}}"#, ""),
+        chunk(r#"{"delta":{"content":"<think>"},"finish_reason":"stop"}"#, ""),
+    ]
+    .concat();
+
+    let expected =
+        [Delta::Reasoning("hm".into()), Delta::Text("<think>".into()), Delta::Finish(Finish::Stop)];
+    assert_eq!(read([text.as_bytes()]).unwrap(), expected);
+}
+
+#[test]
+fn an_unknown_finish_reason_is_a_stop_and_is_noted() {
+    for (reason, is_unknown) in [("stop", false), ("because", true)] {
+        let choice = format!(r#"{{"delta":{{"content":"a"}},"finish_reason":"{reason}"}}"#);
+        let mut answer = Answer::new(Api::OpenAi);
+        let mut deltas = VecDeque::new();
+        answer.feed(chunk(&choice, "").as_bytes(), &mut deltas).unwrap();
+        answer.end(Fault::new(Kind::Broken, "end"), &mut deltas).unwrap();
+
+        assert_eq!(deltas.pop_back(), Some(Delta::Finish(Finish::Stop)));
+        assert_eq!(answer.has_unknown_reason(), is_unknown);
+    }
+}
+
+#[test]
+fn lines_of_ollama_give_the_same_deltas_however_they_are_cut() {
+    let body = concat!(
+        r#"{"message":{"role":"assistant","content":"","thinking":"hm"},"done":false}"#,
+        "\n",
+        r#"{"message":{"role":"assistant","content":"ä"},"done":false}"#,
+        "\r\n\n",
+        r#"{"message":{"role":"assistant","content":"b"},"done":false}"#,
+        "\n",
+        r#"{"message":{"content":""},"done":true,"done_reason":"length","prompt_eval_count":5,"eval_count":3}"#,
+        "\n",
+    );
+    let read = |size: usize, body: &str| {
+        let mut answer = Answer::new(Api::Ollama);
+        let mut deltas = VecDeque::new();
+        let fed = body
+            .as_bytes()
+            .chunks(size)
+            .try_for_each(|part| answer.feed(part, &mut deltas).map(drop));
+        let result = fed.and_then(|()| answer.end(Fault::new(Kind::Broken, "end"), &mut deltas));
+        (Vec::from(deltas), result.map_err(|fault| fault.kind))
+    };
+    let source = UsageSource::Provider;
+    let usage = Usage { input_tokens: 5, output_tokens: 3, source, ..Usage::default() };
+    let expected = vec![
+        Delta::Reasoning("hm".into()),
+        Delta::Text("ä".into()),
+        Delta::Text("b".into()),
+        Delta::Usage(usage),
+        Delta::Finish(Finish::Length),
+    ];
+
+    for size in [1, 7, body.len()] {
+        assert_eq!(read(size, body), (expected.clone(), Ok(())), "in reads of {size}");
+    }
+    let cut = body.split_at(body.rfind(r#"{"message""#).unwrap()).0;
+    assert_eq!(read(9, cut), (expected[..3].to_vec(), Err(Kind::Broken)), "without its last line");
+    let failed = format!("{cut}{{\"error\":\"model runner has crashed\"}}\n");
+    assert_eq!(read(9, &failed), (expected[..3].to_vec(), Err(Kind::Failed)));
+    assert_eq!(read(9, "<html>\n").1, Err(Kind::Broken));
 }
 
 #[test]
@@ -237,7 +338,7 @@ fn read<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Delta>, Fau
 
 /// Reads up to the end of the connection.
 fn read_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (VecDeque<Delta>, Result<(), Fault>) {
-    let mut answer = Answer::default();
+    let mut answer = Answer::new(Api::OpenAi);
     let mut deltas = VecDeque::new();
     for part in parts {
         if let Err(fault) = answer.feed(part, &mut deltas) {

@@ -49,7 +49,7 @@ fn text_and_reasoning_are_found_in_every_spelling() {
             "of {delta}"
         );
         assert_eq!(
-            (chunk.ending, chunk.usage, chunk.error, chunk.tool_deltas),
+            (chunk.ending, chunk.usage, chunk.error, chunk.tools.len()),
             (None, None, None, 0)
         );
     }
@@ -74,12 +74,39 @@ fn other_choices_are_left_out() {
 }
 
 #[test]
-fn tool_calls_are_counted() {
-    let calls = r#"{"choices":[{"delta":{"tool_calls":[{"index":0},{"index":1}]}}]}"#;
-    let call = r#"{"choices":[{"delta":{"function_call":{"name":"f"},"tool_calls":null}}]}"#;
+fn tool_calls_are_told_apart_by_choice_index_and_id() {
+    let tool =
+        |choice, index, id: Option<&str>| ToolDelta { choice, index, id: id.map(str::to_owned) };
+    let cases = [
+        (
+            r#"{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{"}},{"index":1}]}}"#,
+            vec![tool(0, Some(0), Some("a")), tool(0, Some(1), None)],
+        ),
+        (
+            r#"{"index":2,"delta":{"content":"left out","tool_calls":[{"id":"","index":0}]}}"#,
+            vec![tool(2, Some(0), None)],
+        ),
+        (
+            r#"{"delta":{"function_call":{"name":"f"},"tool_calls":null}}"#,
+            vec![tool(0, None, None)],
+        ),
+        (r#"{"delta":{"tool_calls":[],"function_call":null}}"#, Vec::new()),
+        (r#"{"delta":{"tool_calls":"odd"}}"#, Vec::new()),
+    ];
 
-    assert_eq!(parse(calls).tool_deltas, 2);
-    assert_eq!(parse(call).tool_deltas, 1);
+    for (choice, expected) in cases {
+        let chunk = parse(&format!(r#"{{"choices":[{choice}]}}"#));
+        assert_eq!((chunk.chars() > 0, chunk.text), (!expected.is_empty(), None), "of {choice}");
+        assert_eq!(chunk.tools, expected, "of {choice}");
+    }
+}
+
+#[test]
+fn content_is_counted_in_characters() {
+    let json = r#"{"choices":[{"delta":{"content":"äö","reasoning":"日本語"}}]}"#;
+
+    assert_eq!(parse(json).chars(), 5);
+    assert_eq!(parse("{}").chars(), 0);
 }
 
 #[test]
@@ -92,7 +119,7 @@ fn reasons_to_finish_are_mapped() {
         (r#""content_filter""#, Some(Ending::Finish(Finish::ContentFilter))),
         (r#""tool_calls""#, Some(Ending::Finish(Finish::Stop))),
         (r#""function_call""#, Some(Ending::Finish(Finish::Stop))),
-        (r#""never heard of""#, Some(Ending::Finish(Finish::Stop))),
+        (r#""never heard of""#, Some(Ending::Unknown)),
         (r#""error""#, Some(Ending::Failed)),
         (r#""insufficient_system_resource""#, Some(Ending::Failed)),
     ];

@@ -1,4 +1,7 @@
-use super::{super::OpenAi, *};
+use super::{
+    super::{Meter, OpenAi},
+    *,
+};
 
 #[test]
 fn what_is_missing_is_named_with_what_to_do() {
@@ -79,14 +82,16 @@ fn hosted_services_get_a_limit_of_tokens_and_local_ones_do_not() {
 #[test]
 fn ollama_gets_its_api_path_where_the_address_has_none() {
     for (base_url, expected) in [
-        ("http://gpu:11434", "http://gpu:11434/v1"),
-        ("http://gpu:11434/", "http://gpu:11434/v1"),
-        ("http://gpu:11434/v1/", "http://gpu:11434/v1"),
-        ("https://host/ollama/v1", "https://host/ollama/v1"),
+        ("http://gpu:11434", ("http://gpu:11434/v1", Api::OpenAi)),
+        ("http://gpu:11434/", ("http://gpu:11434/v1", Api::OpenAi)),
+        ("http://gpu:11434/v1/", ("http://gpu:11434/v1", Api::OpenAi)),
+        ("https://host/ollama/v1", ("https://host/ollama/v1", Api::OpenAi)),
+        ("http://gpu:11434/api/", ("http://gpu:11434/api", Api::Ollama)),
     ] {
         let base = Some(base_url.to_owned());
         let config = ProviderConfig { base_url: base, ..ProviderConfig::new(ProviderKind::Ollama) };
-        assert_eq!(config.resolve().unwrap().base_url, expected);
+        let config = config.resolve().unwrap();
+        assert_eq!((config.base_url.as_str(), config.api), expected);
     }
 }
 
@@ -100,7 +105,8 @@ fn a_value_that_makes_no_sense_is_refused_without_being_repeated() {
             "proxy" => config.proxy = Some(value.into()),
             _ => drop(config.headers.insert(field.to_owned(), value.into())),
         }
-        config.resolve().and_then(OpenAi::new).map(|_| ()).unwrap_err().to_string()
+        let built = config.resolve().and_then(|config| OpenAi::new(config, Meter::default()));
+        built.map(|_| ()).unwrap_err().to_string()
     };
     let cases = [
         ("base_url", "localhost:11434", "must begin with http"),

@@ -146,6 +146,12 @@ fn only_failures_that_a_wait_may_cure_carry_one() {
     }
     let body = r#"{"error":{"message":"Rate limit reached. Please try again in 2.5s.","code":"rate_limit_exceeded"}}"#;
     assert_eq!(answer(429, &[], body).retry_after_ms, Some(2500));
+    let google = r#"[{"error":{"code":429,"message":"Quota exceeded. Please retry in 34.07s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.Help"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}]"#;
+    let fault = answer(429, &[], google);
+    assert_eq!((fault.kind, fault.retry_after_ms), (RateLimited, Some(34_000)));
+    assert_eq!(answer(429, &[("retry-after", "7")], google).retry_after_ms, Some(7000));
+    let in_stream = Reported::parse(google.as_bytes()).unwrap().into_fault();
+    assert_eq!((in_stream.kind, in_stream.retry_after_ms), (RateLimited, Some(34_000)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::*;
 use futures_util::{FutureExt, StreamExt};
-use greenroom_actors::port::{Delta, Finish};
+use greenroom_actors::port::{Delta, Finish, Message, Role};
 use greenroom_protocol::{
     event::{Usage, UsageSource},
     id::RunId,
@@ -477,6 +477,92 @@ async fn an_error_in_the_stream_keeps_its_class() {
 }
 
 #[tokio::test]
+async fn ollamas_own_api_is_asked_and_read_in_its_own_framing() {
+    let (provider, listener) = start(|config| {
+        config.api = Api::Ollama;
+        config.base_url = config.base_url.replace("/v1/", "/api");
+    })
+    .await;
+    let lines = concat!(
+        r#"{"message":{"role":"assistant","content":"hi"},"done":false}"#,
+        "\n",
+        r#"{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}"#,
+        "\n",
+    );
+    let response = response("200 OK", "application/x-ndjson", lines);
+
+    let (deltas, (head, body)) = join!(all(&provider), answer(&listener, &response));
+
+    assert_eq!(deltas.unwrap(), [Delta::Text("hi".into()), Delta::Finish(Finish::Stop)]);
+    assert!(head.starts_with("POST /api/chat HTTP/1.1"), "{head}");
+    assert!(head.contains("accept: application/x-ndjson"), "{head}");
+    assert_eq!(body["options"]["num_predict"], 100);
+}
+
+#[tokio::test]
+async fn tool_calls_and_unknown_reasons_are_counted() {
+    let meter = Meter::default();
+    let tools = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a"},{"index":1,"id":"b"}]},"finish_reason":"because"}]}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = OpenAiConfig {
+        base_url: format!("http://{}/v1", listener.local_addr().unwrap()),
+        ..start_config()
+    };
+    let provider = OpenAi::new(config, meter.clone()).unwrap();
+
+    let body = format!("{HEAD}\r\ndata: {tools}\n\n{DONE}");
+    let (deltas, _) = join!(all(&provider), answer(&listener, &body));
+
+    assert_eq!(deltas.unwrap(), [Delta::Finish(Finish::Stop)]);
+    assert_eq!(meter.counts("test"), (2, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_is_given_up() {
+    let (provider, listener) = start(|config| {
+        config.timeouts.chars_per_sec_min = 1000;
+        config.timeouts.rate_window = Duration::from_millis(100);
+        config.timeouts.stall = Duration::from_millis(50);
+    })
+    .await;
+    let server = async {
+        let mut socket = accept(&listener).await;
+        read_request(&mut socket).await;
+        write(&mut socket, &format!("{HEAD}\r\n")).await;
+        while socket.write_all(CONTENT.as_bytes()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+
+    let (results, ()) = join!(results(&provider), server);
+
+    let error = results.last().unwrap().as_ref().unwrap_err();
+    assert_eq!(error.kind, Kind::Stalled);
+    assert!(error.message.contains("less than the least rate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_cut_off() {
+    let (provider, listener) = start(|_| {}).await;
+    let server = async {
+        // It is no answer, so that the call is tried once more before it fails.
+        loop {
+            let mut socket = accept(&listener).await;
+            read_request(&mut socket).await;
+            write(&mut socket, HEAD).await;
+            while socket.write_all(b"x-more: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n").await.is_ok() {}
+        }
+    };
+
+    let error = tokio::select! {
+        error = last_error(&provider) => error,
+        () = server => unreachable!(),
+    };
+
+    assert_eq!(error.kind, Kind::Broken, "{error}");
+}
+
+#[tokio::test]
 async fn a_client_does_not_print_its_key() {
     let (provider, _listener) = start(|_| {}).await;
 
@@ -486,9 +572,17 @@ async fn a_client_does_not_print_its_key() {
 /// A client and the socket that it will call.
 async fn start(change: impl FnOnce(&mut OpenAiConfig)) -> (OpenAi, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = OpenAiConfig {
+    let mut config = start_config();
+    config.base_url = format!("http://{}/v1/", listener.local_addr().unwrap());
+    change(&mut config);
+    (OpenAi::new(config, Meter::default()).unwrap(), listener)
+}
+
+fn start_config() -> OpenAiConfig {
+    OpenAiConfig {
         name: "test".into(),
-        base_url: format!("http://{}/v1/", listener.local_addr().unwrap()),
+        api: Api::OpenAi,
+        base_url: String::new(),
         api_key: Some(KEY.into()),
         model: "test-model".into(),
         headers: BTreeMap::from([("x-team".into(), "blue".into())]),
@@ -497,9 +591,7 @@ async fn start(change: impl FnOnce(&mut OpenAiConfig)) -> (OpenAi, TcpListener) 
         include_usage: true,
         max_tokens: Some(100),
         max_tokens_name: MaxTokensName::MaxTokens,
-    };
-    change(&mut config);
-    (OpenAi::new(config).unwrap(), listener)
+    }
 }
 
 fn request() -> Request {

@@ -52,6 +52,35 @@ async fn a_pause_between_contents_stalls_and_a_slow_but_steady_answer_does_not()
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_drips_is_given_up_after_a_window() {
+    let begun = Instant::now();
+    let drips = |n| if n == 0 { CONTENT.repeat(40) } else { CONTENT.to_owned() };
+    let mut answer = answer_at_least(2, every(3 * SECOND, drips));
+
+    let error = loop {
+        if let Err(error) = answer.next().await.unwrap() {
+            break error;
+        }
+    };
+
+    // The first window begins with the first content, and is too slow by then: 50 in 30 s.
+    assert_eq!((error.kind, begun.elapsed()), (Kind::Stalled, 33 * SECOND), "{error}");
+    assert!(error.message.starts_with("wrote 50 characters in 30.0 s"), "{error}");
+    assert!(answer.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_away_does_not_make_an_answer_drip() {
+    let (sender, body) = channel();
+    let mut answer = answer_at_least(2, body);
+    for _ in 0..20 {
+        sender.send(Ok(CONTENT.into())).await.unwrap();
+        tokio::time::sleep(100 * SECOND).await;
+        assert!(answer.next().await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_is_away_does_not_make_the_provider_late() {
     let (sender, body) = channel();
     let mut answer = answer(body);
@@ -148,14 +177,28 @@ fn answer<B>(body: B) -> AnswerStream<Pin<Box<B>>>
 where
     B: Stream<Item = Result<Bytes, String>>,
 {
-    let limits =
-        Limits { first_content: 61 * SECOND, spent: SECOND, stall: 10 * SECOND, idle: 20 * SECOND };
-    let redactor = Redactor::new(["key-of-mock".into()]);
-    AnswerStream::new(
-        Box::pin(body),
-        limits,
-        Arc::new(Source { provider: "mock".into(), redactor }),
-    )
+    answer_at_least(0, body)
+}
+
+/// The same, with a least rate in characters a second over 30 s.
+fn answer_at_least<B>(chars_per_sec: u32, body: B) -> AnswerStream<Pin<Box<B>>>
+where
+    B: Stream<Item = Result<Bytes, String>>,
+{
+    let limits = Limits {
+        first_content: 61 * SECOND,
+        spent: SECOND,
+        stall: 10 * SECOND,
+        idle: 20 * SECOND,
+        least: LeastRate { chars_per_sec, window: 30 * SECOND },
+    };
+    let source = Source {
+        provider: "mock".into(),
+        redactor: Redactor::new(["key-of-mock".into()]),
+        api: Api::OpenAi,
+        meter: Meter::default(),
+    };
+    AnswerStream::new(Box::pin(body), limits, Arc::new(source))
 }
 
 /// One read each `pause`, the first after one.

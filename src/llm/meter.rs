@@ -1,0 +1,62 @@
+//! What the clients of providers count. Names by Prometheus' conventions.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+
+/// The counters of all providers; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    tool_calls: Family<Labels, Counter>,
+    unknown_finish_reasons: Family<Labels, Counter>,
+}
+
+/// Providers are few: the configuration names them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    provider: String,
+}
+
+impl Meter {
+    /// Makes the counters readable through a registry, which adds its own prefix.
+    pub fn register(&self, registry: &mut Registry) {
+        let counters = [
+            (
+                "llm_tool_calls_dropped",
+                "Tool calls that models made though no tool was offered",
+                &self.tool_calls,
+            ),
+            (
+                "llm_unknown_finish_reasons",
+                "Answers that ended for a reason that is not known, taken as a stop",
+                &self.unknown_finish_reasons,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+    }
+
+    /// An answer is over.
+    pub(super) fn answered(&self, provider: &str, tool_calls: u64, has_unknown_reason: bool) {
+        let labels = || Labels { provider: provider.to_owned() };
+        if tool_calls > 0 {
+            self.tool_calls.get_or_create(&labels()).inc_by(tool_calls);
+        }
+        if has_unknown_reason {
+            self.unknown_finish_reasons.get_or_create(&labels()).inc();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Meter {
+    /// Tool calls and unknown reasons of a provider.
+    pub(super) fn counts(&self, provider: &str) -> (u64, u64) {
+        let labels = Labels { provider: provider.to_owned() };
+        let count = |family: &Family<Labels, Counter>| family.get_or_create(&labels).get();
+        (count(&self.tool_calls), count(&self.unknown_finish_reasons))
+    }
+}
