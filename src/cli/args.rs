@@ -62,6 +62,8 @@ pub enum Command {
     /// Check what a server needs here: ports, limits, disk, clock
     #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
+    /// List the providers of answers, or try one
+    Provider(ProviderArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -160,6 +162,41 @@ pub struct DoctorArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
 }
+
+/// What `provider` takes.
+#[derive(Debug, Args)]
+pub struct ProviderArgs {
+    #[command(subcommand)]
+    pub(super) command: ProviderCommand,
+}
+
+/// A command about providers.
+#[derive(Debug, Subcommand)]
+pub(super) enum ProviderCommand {
+    /// List the configured providers and which one answers by default; keys show as fingerprints
+    Ls {
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Make one tiny call: times, model and usage, or what is wrong and what to do
+    #[command(after_help = TEST_EXAMPLES)]
+    Test {
+        /// The provider; without it, the one that answers by default
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  greenroom provider test
+  greenroom provider test groq --output json
+
+Exit code 69 where the provider fails.";
 
 /// What `backup` takes.
 #[derive(Debug, Args)]

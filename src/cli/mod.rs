@@ -5,6 +5,7 @@ mod banner;
 mod client;
 mod dev;
 mod output;
+mod provider;
 mod saved;
 mod serve;
 mod tools;
@@ -67,6 +68,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
         Command::Client(args) => client::run(args, common.data_dir(&environment), rust_log),
         Command::Config(args) => {
             tools::config(&args, |mode| load(common, environment, common.flags(), mode))
+        }
+        Command::Provider(args) => {
+            let loaded = load(common, environment, common.flags(), Mode::Dev)?;
+            provider::run(&loaded.config, &args)
         }
         Command::Token(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;

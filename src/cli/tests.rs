@@ -119,9 +119,25 @@ fn commands_that_only_print_succeed() {
         "greenroom config check --dev --output json",
         "greenroom version",
         "greenroom version --output json",
+        "greenroom provider ls",
+        "greenroom provider ls --output json",
+        "greenroom provider test demo --set providers.demo.tokens_per_second=0",
     ] {
         run_line(line, &[]).unwrap();
     }
+}
+
+#[test]
+fn a_test_of_a_provider_fails_with_69_and_of_an_unknown_one_with_2() {
+    let nobody = [
+        ("GREENROOM__PROVIDERS__CUSTOM__BASE_URL", "http://127.0.0.1:1/v1"),
+        ("GREENROOM__PROVIDERS__CUSTOM__MODEL", "m"),
+    ];
+    let code = |line: &str| run_line(line, &nobody).unwrap_err().exit_code();
+    assert_eq!(code("greenroom provider test"), 69);
+    assert_eq!(code("greenroom provider test custom --output json"), 69);
+    assert_eq!(code("greenroom provider test nobody"), 2);
+    run_line("greenroom provider ls", &nobody).unwrap();
 }
 
 #[test]
