@@ -11,6 +11,10 @@ use std::{
     time::Duration,
 };
 
+/// The key that the server sends to the stand-in, which repeats it where it refuses it. It must
+/// reach nobody else.
+pub const PROVIDER_KEY: &str = "stand-in-key";
+
 /// How the server under test is started.
 #[derive(Args, Clone, Debug)]
 pub struct ServerOptions {
@@ -35,6 +39,8 @@ pub struct Greenroom {
     pub server: Arc<Server>,
     /// The public port.
     pub addr: SocketAddr,
+    /// The internal port.
+    pub internal: SocketAddr,
     dir: PathBuf,
     is_temporary: bool,
 }
@@ -77,7 +83,7 @@ impl Greenroom {
         let launch = Launch { argv, env, log: dir.join("server.log"), ready };
         let server = Server::start(launch).await?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Self { server, addr, dir, is_temporary })
+        Ok(Self { server, addr, internal: ready, dir, is_temporary })
     }
 
     /// Keeps the folder, for whoever looks into what went wrong; where it is.
@@ -177,7 +183,7 @@ fn environment(
         ("PROVIDERS__STANDIN__KIND", "custom".to_owned()),
         ("PROVIDERS__STANDIN__BASE_URL", provider_url.to_owned()),
         ("PROVIDERS__STANDIN__MODEL", "app-100-default".to_owned()),
-        ("PROVIDERS__STANDIN__API_KEY", "stand-in-key".to_owned()),
+        ("PROVIDERS__STANDIN__API_KEY", PROVIDER_KEY.to_owned()),
         ("PROVIDERS__STANDIN__TIMEOUTS__STALL_MS", "2000".to_owned()),
         ("PROVIDERS__STANDIN__TIMEOUTS__FIRST_CONTENT_MS", "5000".to_owned()),
         ("LOG__LEVEL", "warn".to_owned()),

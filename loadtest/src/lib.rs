@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `provider` | an OpenAI-compatible API that needs no key and is no model: [`provider`] |
 //! | `crash --bin PATH` | kills a server again and again, checks all that its clients saw: [`crash`] |
+//! | `faults --bin PATH` | each fault of a provider alone and mixtures of them, leaks counted: [`faults`] |
 //! | `compare --bin PATH --against CMD` | CPU, latency and memory beside another relay: [`measure`] |
 //! | `idle`, `slow`, `first-delta` | memory at rest, slow readers, time to the first text |
 //!
@@ -23,6 +24,7 @@ pub mod checker;
 pub mod client;
 pub mod clock;
 pub mod crash;
+pub mod faults;
 pub mod greenroom;
 pub mod load;
 pub mod measure;

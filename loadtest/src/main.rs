@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use greenroom_loadtest::{
     crash::{self, CrashOptions},
+    faults::{self, FaultsOptions},
     measure::{
         compare::{self, CompareOptions},
         first_delta::{self, FirstDeltaOptions},
@@ -28,6 +29,8 @@ enum Command {
     Provider(Options),
     /// Kills a server again and again and checks what its clients saw.
     Crash(CrashOptions),
+    /// Plays every fault of a provider, alone and in mixtures, and checks what runs make of them.
+    Faults(FaultsOptions),
     /// Measures a server against another relay, alternately, with the same provider.
     Compare(CompareOptions),
     /// Measures the memory of connected users who do nothing.
@@ -62,6 +65,7 @@ async fn run() -> Result<bool> {
             true
         }
         Command::Crash(options) => crash::run(options).await?,
+        Command::Faults(options) => faults::run(options).await?,
         Command::Compare(options) => compare::run(options).await?,
         Command::Idle(options) => idle::run(options).await?,
         Command::Slow(options) => slow::run(options).await?,

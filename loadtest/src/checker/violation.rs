@@ -44,6 +44,8 @@ pub enum Rule {
     CancelReaches,
     /// The provider is asked with the right files and words.
     RightPrompt,
+    /// What a server held for clients and runs that are gone, it holds no more.
+    NothingLeaks,
     /// Nothing else is out of order.
     Orderly,
 }

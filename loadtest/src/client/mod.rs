@@ -4,6 +4,7 @@
 //! an [`Observer`](crate::checker::Observer) before the link sees it, and every entry that the link applies goes to a replica.
 
 mod driver;
+pub mod read;
 mod socket;
 
 use crate::{checker::Transcript, world::World};

@@ -3,20 +3,17 @@
 use super::{Record, Test, User, session_history};
 use crate::{
     checker::{Downtime, History, Rule, SessionHistory, Transcript, Violation},
-    client::Client,
-    clock,
-    provider::prompt::Tree,
-};
-use anyhow::{Context, Result, bail};
-use greenroom_protocol::{
-    client::Answer,
-    frame::Entry,
-    id::{Epoch, Seq, SessionId},
-    method::{
-        FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, Method, SessionInfo,
+    client::{
+        Client,
+        read::{ask, files, log},
     },
+    clock,
 };
-use serde::de::DeserializeOwned;
+use anyhow::Result;
+use greenroom_protocol::{
+    id::{Seq, SessionId},
+    method::{Method, SessionInfo},
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{self, Instant};
 
@@ -129,85 +126,4 @@ async fn take(clients: &[Client]) -> BTreeMap<SessionId, Vec<Transcript>> {
         }
     }
     all
-}
-
-/// Reads something of a session that is quiet, from a server that is up: no answer means that the
-/// server does not have what it took.
-///
-/// # Errors
-/// [`Violation`] where the server refuses; else an answer that is none.
-async fn ask<T: DeserializeOwned>(
-    client: &Client,
-    session: SessionId,
-    method: Method,
-) -> Result<T> {
-    let name = method.name();
-    match client.call(method.to_call()).await {
-        Answer::Ok { result, .. } => {
-            serde_json::from_value(result).with_context(|| format!("the answer to {name}"))
-        }
-        Answer::Err(error) => {
-            let what = format!("{name} was refused: {error:?}");
-            Err(Violation::new(Rule::Complete, session, what).into())
-        }
-        Answer::TimedOut => {
-            let what = format!("{name} had no answer");
-            Err(Violation::new(Rule::Complete, session, what).into())
-        }
-    }
-}
-
-/// The whole log, page by page.
-async fn log(client: &Client, session: SessionId) -> Result<(Option<Epoch>, Vec<Entry>)> {
-    let (mut pages, mut before) = (Vec::new(), None);
-    loop {
-        let get = HistoryGet { before, limit: None };
-        let page: HistoryPage = ask(client, session, Method::HistoryGet(session, get)).await?;
-        let earlier = page.next_before.filter(|next| before.is_none_or(|before| *next < before));
-        if page.next_before.is_some() && earlier.is_none() {
-            bail!("history.get of {session} goes in circles at {before:?}");
-        }
-        pages.push(page.entries);
-        before = earlier;
-        if before.is_none() {
-            pages.reverse();
-            return Ok((Some(page.epoch), pages.concat()));
-        }
-    }
-}
-
-/// All files of the head.
-async fn files(client: &Client, session: SessionId) -> Result<(Option<String>, Tree)> {
-    let (mut tree, mut after) = (Tree::new(), None);
-    loop {
-        let list = FilesList { commit: None, after };
-        let page: FilePage = ask(client, session, Method::FilesList(session, list)).await?;
-        for file in &page.files {
-            let content = file_text(client, session, &file.path).await?;
-            if content.len() as u64 != file.bytes {
-                bail!("{} has {} bytes, files.list says {}", file.path, content.len(), file.bytes);
-            }
-            tree.insert(file.path.clone(), content);
-        }
-        after = page.next_after;
-        if after.is_none() {
-            return Ok((page.commit, tree));
-        }
-    }
-}
-
-async fn file_text(client: &Client, session: SessionId, path: &str) -> Result<String> {
-    let mut content = String::new();
-    loop {
-        let get = FilesGet { path: path.to_owned(), commit: None, offset: content.len() as u64 };
-        let slice: FileSlice = ask(client, session, Method::FilesGet(session, get)).await?;
-        content.push_str(&slice.text);
-        match slice.next_offset {
-            None => return Ok(content),
-            Some(next) if next == content.len() as u64 && !slice.text.is_empty() => {}
-            Some(next) => {
-                bail!("files.get of {path} goes on at {next} after {} bytes", content.len())
-            }
-        }
-    }
 }

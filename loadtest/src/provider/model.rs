@@ -3,6 +3,14 @@
 use super::fault::{Fault, FaultError};
 use std::str::FromStr;
 
+/// All models, for people.
+pub const HELP: &str = "\
+Models, each with any number of +FAULT behind; the calls of a run meet them one after the other:
+  m-RATE-COUNT        COUNT tokens of plain text, each the time it was sent
+  app-RATE-SEED       an answer with files, decided by the engine's prompt and the seed
+  replay-FILE         the chunks of a recording
+RATE is tokens a second; 0: as fast as they are taken.";
+
 /// What a model does, read from its name: a behaviour, then any number of `+FAULT`.
 ///
 /// | name | behaviour |
@@ -96,14 +104,14 @@ impl Behaviour {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fault::FaultKind, *};
+    use super::*;
 
     #[test]
     fn names_say_what_a_model_does() {
-        let model: Model = "app-400-s7+cut=90*1+500".parse().unwrap();
+        let model: Model = "app-400-s7+cut=90,crlf*1+500".parse().unwrap();
         assert_eq!(model.behaviour, Behaviour::App { rate: 400, seed: "s7".into() });
-        let kinds: Vec<_> = model.faults.iter().map(|fault| fault.kind).collect();
-        assert_eq!(kinds, [FaultKind::Cut(90), FaultKind::Failed]);
+        let faults: Vec<_> = model.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults, ["cut=90,crlf*1", "500"]);
         let model: Model = "m-50-1000".parse().unwrap();
         assert_eq!(model.behaviour, Behaviour::Stamps { rate: 50, count: 1000 });
     }

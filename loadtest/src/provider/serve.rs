@@ -1,19 +1,20 @@
 //! Connections of the stand-in: requests in, streams into the wheel.
 
 use super::{
-    Options, app,
-    fault::{FaultKind, Faults},
+    Options,
+    asked::{Answer, Asked, Unservable},
+    connections::Connections,
+    fault::{Fault, Mixture, Refusal},
     http::{self, Request, response},
-    log::{AppCall, Call, CallId, End, Log},
-    model::{Behaviour, Model},
-    prompt,
-    sse::{self, Chunks, Usage},
+    log::{Call, CallId, End, Log},
+    refusal,
+    script::Script,
     stream::{Link, Source, Stream},
     wheel::{self, Wheel},
+    wire::{Api, Wire},
 };
 use crate::clock;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{cell::RefCell, net, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -29,24 +30,25 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 struct Server {
     options: Options,
     log: Arc<Log>,
+    connections: Arc<Connections>,
     wheel: Rc<RefCell<Wheel>>,
-    faults: RefCell<Faults>,
+    script: RefCell<Script>,
 }
 
 /// Serves until `stop`.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,
     listener: net::TcpListener,
-    options: Options,
-    log: Arc<Log>,
+    (options, script): (Options, Script),
+    (log, connections): (Arc<Log>, Arc<Connections>),
     stop: &CancellationToken,
 ) {
     runtime.block_on(LocalSet::new().run_until(async move {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let wheel = Rc::new(RefCell::new(Wheel::new()));
         spawn_local(wheel::turn(Rc::clone(&wheel)));
-        let faults = RefCell::new(Faults::new(options.fault_percent, options.seed));
-        let server = Rc::new(Server { options, log, wheel, faults });
+        let script = RefCell::new(script);
+        let server = Rc::new(Server { options, log, connections, wheel, script });
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             let Ok((socket, _)) = accepted else {
                 time::sleep(Duration::from_millis(20)).await; // out of descriptors: no busy loop
@@ -58,68 +60,22 @@ pub(super) fn run(
     }));
 }
 
-/// Body of a chat completion.
-#[derive(Deserialize)]
-struct Asked {
-    model: String,
-    #[serde(default)]
-    stream: bool,
-    #[serde(default)]
-    messages: Vec<Message>,
-    #[serde(default)]
-    stream_options: Option<StreamOptions>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    #[serde(default)]
-    content: Value,
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
-}
-
-impl Message {
-    /// The text, also where it comes in parts.
-    fn text(&self) -> String {
-        match &self.content {
-            Value::String(text) => text.clone(),
-            Value::Array(parts) => {
-                parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
-        }
-    }
-}
-
-/// An answer that is ready to be streamed.
-struct Answer {
-    source: Source,
-    rate: u64,
-}
-
-/// Why a request gets no stream.
-struct Refusal {
-    status: &'static str,
-    why: String,
-}
-
 impl Server {
     async fn connection(&self, socket: TcpStream) {
         let _ = socket.set_nodelay(true);
         let (socket, mut read) = (Rc::new(socket), Vec::new());
-        while let Ok(Some(request)) = http::next_request(&socket, &mut read).await {
-            let body = match (request.method.as_str(), request.path.as_str()) {
-                ("POST", path) if path.ends_with("/chat/completions") => {
-                    if self.complete(&request, &socket, &mut read).await {
-                        continue;
-                    }
-                    return;
+        let place = self.connections.place();
+        while let Some(Ok(Some(request))) =
+            place.unless_hung_up(http::next_request(&socket, &mut read)).await
+        {
+            let _busy = place.busy();
+            if let Some(api) = Api::of(&request.method, &request.path) {
+                if self.complete(api, &request, &socket, &mut read).await {
+                    continue;
                 }
+                return;
+            }
+            let body = match (request.method.as_str(), request.path.as_str()) {
                 ("GET", "/log") => {
                     response("200 OK", "", "application/jsonl", &self.log.json_lines())
                 }
@@ -139,9 +95,12 @@ impl Server {
     }
 
     fn queue_fault(&self, request: &Request) -> Vec<u8> {
-        match String::from_utf8_lossy(&request.body).trim().parse() {
-            Ok(fault) => {
-                self.faults.borrow_mut().queue(fault);
+        let body = String::from_utf8_lossy(&request.body);
+        let faults: Result<Vec<Fault>, _> = body.split_whitespace().map(str::parse).collect();
+        match faults {
+            Ok(faults) => {
+                let mut script = self.script.borrow_mut();
+                faults.into_iter().for_each(|fault| script.queue(request.run.as_deref(), fault));
                 response("204 No Content", "", "text/plain", "")
             }
             Err(error) => {
@@ -153,49 +112,38 @@ impl Server {
     /// Answers one call; false: the connection is over.
     async fn complete(
         &self,
+        api: Api,
         request: &Request,
         socket: &Rc<TcpStream>,
         read: &mut Vec<u8>,
     ) -> bool {
         let start_us = clock::now_us();
         let mut call = Call { run: request.run.clone(), start_us, ..Call::default() };
-        let (asked, answer, fault) = match self.prepare(request, &mut call) {
+        let (asked, answer) = match self.prepare(api, request, &mut call) {
             Ok(ready) => ready,
-            Err(Refusal { status, why }) => {
+            Err(Unservable { status, why }) => {
                 call.refused = Some(why.clone());
                 let id = self.log.begin(call);
                 self.end(id, End::Refused, &Link::default());
-                return write_all(
-                    socket,
-                    &response(status, "", "application/json", &error_json(&why)),
-                )
-                .await;
+                let body = response(status, "", "application/json", &error_json(&why));
+                return write_all(socket, &body).await;
             }
         };
-        call.fault = fault.map(|fault| fault.to_string());
+        let script = || self.script.borrow_mut().next_call(call.run.as_deref());
+        let mixture = answer.named.clone().unwrap_or_else(script);
+        call.fault = (mixture != Mixture::default()).then(|| mixture.to_string());
         let id = self.log.begin(call);
-        if let Some(status) = fault.and_then(|fault| match fault {
-            FaultKind::RateLimited => Some("429 Too Many Requests"),
-            FaultKind::Failed => Some("500 Internal Server Error"),
-            FaultKind::Cut(_) | FaultKind::Stall(_) | FaultKind::Error(_) => None,
-        }) {
+        if let Some(refusal) = mixture.refusal() {
+            if refusal == Refusal::Silent {
+                http::closed(socket, read).await;
+            }
             self.end(id, End::Fault, &Link::default());
-            let body = error_json("the stand-in was told to refuse this call");
-            return write_all(
-                socket,
-                &response(status, "retry-after: 1\r\n", "application/json", &body),
-            )
-            .await;
+            let Some(body) = refusal::bytes(refusal) else { return false };
+            return write_all(socket, &body).await;
         }
         let link = Rc::new(Link::default());
-        self.wheel.borrow_mut().add(stream(
-            &asked,
-            request.body.len(),
-            answer,
-            fault,
-            socket,
-            &link,
-        ));
+        let stream = stream(api, &asked, request, answer, mixture, (socket, &link));
+        self.wheel.borrow_mut().add(stream);
         let end = tokio::select! {
             biased;
             () = link.over.notified() => if link.faulted.get() { End::Fault } else { End::Done },
@@ -204,6 +152,21 @@ impl Server {
         link.gone.set(true);
         self.end(id, end, &link);
         end == End::Done
+    }
+
+    /// Reads a request and decides the answer.
+    fn prepare(
+        &self,
+        api: Api,
+        request: &Request,
+        call: &mut Call,
+    ) -> Result<(Asked, Answer), Unservable> {
+        let asked = Asked::read(request, api)?;
+        call.model.clone_from(&asked.model);
+        let earlier = call.run.as_deref().map_or(0, |run| self.log.calls_of(run));
+        let Options { recordings, replay_rate, .. } = &self.options;
+        let answer = asked.answer(api, earlier, recordings.as_deref(), *replay_rate, call)?;
+        Ok((asked, answer))
     }
 
     fn end(&self, id: CallId, end: End, link: &Link) {
@@ -215,94 +178,32 @@ impl Server {
             call.bytes = link.bytes.get();
         });
     }
-
-    /// Reads a request, decides the answer and the fault.
-    fn prepare(
-        &self,
-        request: &Request,
-        call: &mut Call,
-    ) -> Result<(Asked, Answer, Option<FaultKind>), Refusal> {
-        let bad = |why: String| Refusal { status: "400 Bad Request", why };
-        let asked: Asked =
-            serde_json::from_slice(&request.body).map_err(|error| bad(error.to_string()))?;
-        call.model.clone_from(&asked.model);
-        if !asked.stream {
-            return Err(bad("only stream: true is served".into()));
-        }
-        let unknown = |why: String| Refusal { status: "404 Not Found", why };
-        let model: Model = asked
-            .model
-            .parse()
-            .map_err(|error: super::model::ModelError| unknown(error.to_string()))?;
-        let earlier = call.run.as_deref().map_or(0, |run| self.log.calls_of(run));
-        let named = model.faults.iter().find(|fault| (fault.times as usize) > earlier);
-        let fault = named.map(|fault| fault.kind).or_else(|| self.faults.borrow_mut().next_call());
-        let answer = match model.behaviour {
-            Behaviour::Stamps { rate, count } => {
-                Answer { source: Source::Stamps { left: count }, rate }
-            }
-            Behaviour::App { rate, seed } => {
-                Answer { source: app_source(&asked, seed, call).map_err(bad)?, rate }
-            }
-            Behaviour::Replay { file } => Answer {
-                source: self.recording(&file).map_err(unknown)?,
-                rate: self.options.replay_rate,
-            },
-        };
-        Ok((asked, answer, fault))
-    }
-
-    fn recording(&self, file: &str) -> Result<Source, String> {
-        let folder = self.options.recordings.as_ref().ok_or("no folder of recordings was given")?;
-        let path = folder.join(format!("{file}.chunks.txt"));
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        let lines = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        Ok(Source::Lines { lines, next: 0 })
-    }
-}
-
-/// The answer of an `app` model to a prompt of the engine.
-fn app_source(asked: &Asked, seed: String, call: &mut Call) -> Result<Source, String> {
-    let system = asked.messages.iter().find(|message| message.role == "system");
-    let user = asked.messages.iter().rfind(|message| message.role == "user");
-    let system = system.map(Message::text).unwrap_or_default();
-    let user = user.map(Message::text).unwrap_or_default();
-    let prompt = prompt::read(&system, &user).map_err(|error| error.to_string())?;
-    let steps = app::plan(&seed, &prompt.request, &prompt.files);
-    call.continues = prompt.cut_off.is_some();
-    let answer = app::text(&app::rest(steps, &prompt)?, &prompt.tag);
-    let (text, ends) = (Arc::from(answer.as_str()), app::tokens(&answer).into_iter());
-    let app =
-        AppCall { seed, request: prompt.request, files: prompt.files, answer, tag: prompt.tag };
-    call.app = Some(Arc::new(app));
-    Ok(Source::Text { text, ends, at: 0 })
 }
 
 fn stream(
+    api: Api,
     asked: &Asked,
-    prompt_bytes: usize,
+    request: &Request,
     answer: Answer,
-    fault: Option<FaultKind>,
-    socket: &Rc<TcpStream>,
-    link: &Rc<Link>,
+    mixture: Mixture,
+    (socket, link): (&Rc<TcpStream>, &Rc<Link>),
 ) -> Stream {
-    let chunks = Chunks::new(&asked.model);
-    let mut unsent = sse::HEAD.to_vec();
+    let wire = Wire::new(api, &asked.model, &mixture);
+    let mut unsent = api.head().to_vec();
     if !matches!(answer.source, Source::Lines { .. }) {
-        chunks.role(&mut unsent);
+        wire.open(&mut unsent, &mixture);
     }
-    let wanted = asked.stream_options.as_ref().is_some_and(|options| options.include_usage);
     Stream {
         socket: Rc::clone(socket),
         link: Rc::clone(link),
         source: answer.source,
-        chunks,
-        usage: wanted.then_some(Usage { prompt: prompt_bytes as u64 / 4, completion: 0 }),
-        fault,
+        wire,
+        prompt_tokens: answer.usage.then_some(request.body.len() as u64 / 4),
+        mixture,
         interval_us: 1_000_000_u64.checked_div(answer.rate).unwrap_or(0),
         due_us: clock::now_us(),
         unsent,
+        line: None,
         ended: false,
     }
 }
