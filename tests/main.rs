@@ -10,6 +10,8 @@ mod faultfs;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod store;

@@ -36,8 +36,13 @@ impl Said {
 
 /// Plays the crash test against a server's binary.
 pub(crate) fn crash(server: &Path, arguments: &[&str]) -> Said {
+    play("crash", server, arguments)
+}
+
+/// Plays a test of the load harness against a server's binary.
+pub(crate) fn play(test: &str, server: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::new(harness());
-    command.arg("crash").arg("--bin").arg(server).args(arguments);
+    command.arg(test).arg("--bin").arg(server).args(arguments);
     // What is kept of a failure lies with the build.
     command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
     let Output { status, stdout, stderr } = command.output().unwrap();

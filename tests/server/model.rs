@@ -62,7 +62,8 @@ async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
         Script::Whole(text) => (text, true),
         Script::Unfinished(text) => (text, false),
     };
-    let text = text.replace("@@TAG ", &format!("@@{tag} "));
+    let text =
+        tag.map_or_else(|| text.to_owned(), |tag| text.replace("@@TAG ", &format!("@@{tag} ")));
     let mut body = chunk(&json!({ "content": text }), None);
     if whole {
         body += &chunk(&json!({}), Some("stop"));
@@ -101,10 +102,10 @@ async fn read(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// The first `@@xxxxxx ` of a request, which the system message brings.
-fn tag(request: &str) -> &str {
+/// The first `@@xxxxxx ` of a request, which the system message of a run brings.
+fn tag(request: &str) -> Option<&str> {
     let is_tag = |tag: &&str| tag.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
     let mut places =
         request.match_indices("@@").filter(|(at, _)| request.get(at + 8..at + 9) == Some(" "));
-    places.find_map(|(at, _)| request.get(at + 2..at + 8).filter(is_tag)).expect("a tag")
+    places.find_map(|(at, _)| request.get(at + 2..at + 8).filter(is_tag))
 }
