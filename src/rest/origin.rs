@@ -40,11 +40,25 @@ impl Origins {
     }
 
     /// Whether a request comes from a page that is not allowed. One without an origin comes from
-    /// no page.
+    /// no page, and the server's own pages are allowed.
     #[must_use]
     pub fn refuse(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(header::ORIGIN) && self.allowed(headers).is_none()
+        headers.contains_key(header::ORIGIN) && !is_own(headers) && self.allowed(headers).is_none()
     }
+}
+
+/// Whether a request comes from a page of the host that it is sent to. The scheme does not count: a
+/// proxy in front may speak TLS. This grants nothing by itself, since no cookie signs anybody in.
+fn is_own(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (Some(origin), None, Some(host)) =
+        (origins.next(), origins.next(), headers.get(header::HOST))
+    else {
+        return false;
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let page = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    page.is_some_and(|page| !page.is_empty() && page.as_bytes() == host.as_bytes())
 }
 
 /// Whether a text is an origin in the spelling of browsers.
@@ -96,6 +110,30 @@ mod tests {
             assert!(origins().refuse(&headers(&[bad])), "{bad}");
         }
         assert!(origins().refuse(&headers(&["https://app.example.org", "https://evil.test"])));
+    }
+
+    #[test]
+    fn a_page_of_the_very_host_is_allowed() {
+        let asked = |origins: &[&str]| {
+            let mut headers = headers(origins);
+            headers.insert(header::HOST, "127.0.0.1:8000".parse().unwrap());
+            Origins::default().refuse(&headers)
+        };
+        assert!(!asked(&["http://127.0.0.1:8000"]));
+        assert!(!asked(&["https://127.0.0.1:8000"]));
+        for bad in [
+            "null",
+            "http://",
+            "http://127.0.0.1",
+            "http://127.0.0.1:8001",
+            "http://127.0.0.1:8000.evil.test",
+            "http://evil.test",
+            "ftp://127.0.0.1:8000",
+            "127.0.0.1:8000",
+        ] {
+            assert!(asked(&[bad]), "{bad}");
+        }
+        assert!(asked(&["http://127.0.0.1:8000", "http://evil.test"]));
     }
 
     #[test]
