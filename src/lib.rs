@@ -4,6 +4,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod console;
 pub mod failure;
 pub mod gateway;
 pub mod git;

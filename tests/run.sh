@@ -13,16 +13,32 @@ need() {
   missing=1
 }
 
-# want COMMAND WHY: tests that need it say "skipped" and pass.
+# want COMMAND WHY: tests that need it say "skipped" and pass; said again at the end.
+skipped=""
 want() {
-  command -v "$1" >/dev/null || printf 'skipped without %s: %s\n' "$1" "$2" >&2
+  command -v "$1" >/dev/null || skipped+="skipped without $1: $2"$'\n'
+}
+
+# Whether there is a Chromium, by any of its names.
+has_browser() {
+  local name
+  for name in "${GREENROOM_TEST_CHROMIUM:-chromium}" chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && return
+  done
+  return 1
 }
 
 need cargo "Rust $rust_min or later" "install it with rustup"
 need cc "a C compiler builds SQLite, the cryptography and the disk that fails in tests" \
   "Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install"
 want git "checking our git objects and exports with git itself"
-want node "checking the scripts of the built-in apps"
+want node "checking the scripts of the built-in apps and of the console"
+if ! has_browser && [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
+  echo "installing chromium, which the tests of the console drive" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null || true
+fi
+has_browser || want chromium "all of the console in a browser"
 
 if [ "$missing" = 0 ]; then
   rust=$(rustc --version | cut -d' ' -f2)
@@ -33,4 +49,8 @@ if [ "$missing" = 0 ]; then
 fi
 [ "$missing" = 0 ] || exit 69
 
-exec cargo test --workspace --locked --no-fail-fast "$@"
+printf '%s' "$skipped" >&2
+result=0
+cargo test --workspace --locked --no-fail-fast "$@" || result=$?
+[ -z "$skipped" ] || printf '\n%s' "$skipped" >&2
+exit "$result"

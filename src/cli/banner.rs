@@ -54,6 +54,7 @@ fn addresses(facts: &Facts<'_>) -> String {
     };
     format!(
         "\nGreenroom is ready.\n
+  Console    {url}/console   (in a browser)
   REST       {url}/api/v1
   WebSocket  {}   subprotocol {SUBPROTOCOL}
   Internal   http://{internal}/readyz  /livez  /metrics

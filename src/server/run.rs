@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    console::console_routes,
     failure::Failure,
     gateway::{Serve, Server, listen},
     rest::{Api, Limits, auth_routes, internal_routes},
@@ -92,7 +93,9 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
     let limits = Arc::new(Limits::new(&config.gateway.limits));
     let body_wait = Duration::from_millis(config.gateway.body_ms_max);
-    let api = Api::new(auth_routes(&parts.auth, &limits, body_wait));
+    let mut routes = auth_routes(&parts.auth, &limits, body_wait);
+    routes.extend(console_routes());
+    let api = Api::new(routes);
     let serve = sockets(parts.engine.clone());
     let public = Server::public(&config.gateway, api, parts.auth.clone(), limits, serve);
     let public = public.map_err(|error| unusable(&error))?;

@@ -6,7 +6,7 @@ mod socket;
 mod story;
 
 pub(crate) use model::{Model, Script};
-pub(crate) use process::{Server, Site, User, files_below, git, output};
+pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};
 pub(crate) use socket::{Socket, refusal};
 pub(crate) use story::{assert_contiguous, command, entries, is_end, outcome, session, story};
 

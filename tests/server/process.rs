@@ -45,7 +45,7 @@ pub(crate) struct User {
 }
 
 /// Password of every account.
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 impl Site {
     /// The stand-in answers, as fast as it is read.

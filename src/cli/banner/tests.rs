@@ -54,6 +54,11 @@ fn pasted(text: &str, from: &str) -> String {
 }
 
 #[test]
+fn the_address_of_the_console_is_printed() {
+    assert!(printed(".greenroom").contains("Console    http://127.0.0.1:8000/console "));
+}
+
+#[test]
 fn the_websocat_line_sends_frames_that_the_server_takes() {
     let text = printed(".greenroom");
     let token = pasted(&text, "TOKEN=").lines().next().unwrap().to_owned();

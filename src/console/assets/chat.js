@@ -1,0 +1,166 @@
+// What was asked and what was answered, as it is written; and the prompt.
+
+import { button, bytes, changes, el, say } from "./dom.js";
+
+const IDEAS = ["a todo app with a dark mode", "a kanban board for a small team", "a quiz about rivers"];
+const HELP = "Enter sends, Shift+Enter begins a line";
+const OUTCOMES = { cancelled: "Cancelled.", failed: "Failed.", interrupted: "A later prompt took its place." };
+const FILE_STATES = { complete: "written", broken_off: "cut off, left out" };
+const number = new Intl.NumberFormat("en");
+const count = (items, many) => `${number.format(items)} ${many}`;
+
+const toggle = (title, text, open) => el("details", { open }, el("summary", {}, title), el("p", {}, text));
+
+/** How items look. A function gets the item and the app, and gives a node. */
+const LOOKS = {
+  input({ run: id, text }, app) {
+    const run = app.replica.runs.get(id);
+    const waits = !run.started && !run.outcome;
+    const cancel = button("Take it back", () => app.cancel(id), { className: "small" });
+    const state = waits && el("p", { className: "row" }, el("span", { className: "quiet" }, "waits for its turn"), cancel);
+    return el("div", { className: "input" }, el("p", { className: "said" }, text), state || null);
+  },
+  text: ({ text, ended }) => el("p", { className: ended ? "answer" : "answer open" }, ended ? text.trimEnd() : text),
+  reasoning: ({ text, ended }) => toggle("Reasoning", text, !ended),
+  tool: ({ name, text, output, ended }) => toggle(`Tool ${name} ${ended ?? "runs"}`, `${text}\n${output}`, false),
+  file({ path, text, bytes: size, ended }, app) {
+    const state = ended ? FILE_STATES[ended] : "writing";
+    const length = bytes(size ?? text.length);
+    const open = button("", () => app.showFile(path), { className: `file ${ended ?? "open"}` });
+    open.append(el("span", { className: "path" }, path), el("span", { className: "quiet" }, `${length}, ${state}`));
+    return open;
+  },
+  deleted: ({ path }) => el("p", { className: "quiet" }, `${path} is removed.`),
+  moved: ({ path, to }) => el("p", { className: "quiet" }, `${path} becomes ${to}.`),
+  recovering: ({ attempt }) =>
+    el("p", { className: "remark warn" }, `The server goes on after a crash (attempt ${attempt}). What was cut off is written again.`),
+  commit({ commit, ...counts }, app) {
+    const see = button(commit.slice(0, 10), () => app.showVersion(commit), { className: "small mono", title: "Show this version" });
+    return el("p", { className: "remark" }, "Commit ", see, ` ${changes(counts)}`);
+  },
+  notice({ notice, message }) {
+    if (notice === "file_rejected") return el("p", { className: "remark warn" }, `Left out: ${message}`);
+    if (notice === "cancel_requested") return el("p", { className: "quiet" }, "Asked to cancel.");
+    return notice === "session_closed" ? el("p", { className: "remark" }, "The session is closed.") : null;
+  },
+  error: ({ error }) => el("p", { className: "remark warn" }, error.message),
+  finished({ outcome, error, usage }) {
+    const sum = (field) => usage.reduce((all, one) => all + one[field], 0);
+    const estimate = usage.some(({ source }) => source !== "provider") ? ", estimated" : "";
+    const used = `${count(sum("input_tokens"), "tokens in")}, ${count(sum("output_tokens"), "out")}${estimate}`;
+    if (outcome === "completed") return el("p", { className: "quiet end" }, usage.length ? `Done. ${used}` : "Done.");
+    return el("p", { className: "remark warn" }, [OUTCOMES[outcome], error?.message].filter(Boolean).join(" "));
+  },
+};
+
+export class Chat {
+  #app;
+  #replica;
+  #nodes = new Map();
+  #title = el("h2", { tabIndex: -1 });
+  #tab = el("a", { className: "button small", target: "_blank", rel: "noopener" }, "Second tab");
+  #story = el("div", { className: "story", role: "log", "aria-live": "off", "aria-label": "What was said", tabIndex: 0 });
+  #welcome;
+  #prompt = el("textarea", { id: "prompt", rows: 2, placeholder: "Describe an app, or a change to it", "aria-describedby": "prompt-help" });
+  #help = el("p", { id: "prompt-help", className: "quiet" }, HELP);
+  #send = el("button", { type: "submit", className: "primary" }, "Send");
+  #cancel;
+
+  constructor(place, app) {
+    this.#app = app;
+    this.#cancel = button("Cancel the run", () => app.cancel(app.replica.current.run), { id: "cancel", className: "danger" });
+    const ideas = IDEAS.map((idea) => button(idea, () => this.#propose(idea)));
+    this.#welcome = el(
+      "div",
+      { className: "welcome" },
+      el("p", {}, "Say what it shall build. Text and files appear as they are written, here and in every other tab."),
+      el("div", { className: "ideas" }, ...ideas),
+    );
+    const buttons = el("div", { className: "row" }, this.#help, this.#cancel, this.#send);
+    const label = el("label", { className: "unseen", htmlFor: "prompt" }, "Prompt");
+    const form = el("form", { method: "post", className: "composer" }, label, this.#prompt, buttons);
+    form.addEventListener("submit", (event) => this.#submit(event));
+    this.#prompt.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    place.append(el("header", {}, this.#title, this.#tab), this.#story, form);
+  }
+
+  focus() {
+    this.#prompt.focus();
+  }
+
+  #propose(idea) {
+    this.#prompt.value = idea;
+    this.#prompt.focus();
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    const text = this.#prompt.value.trim();
+    if (!text) return;
+    this.#prompt.value = "";
+    this.#app.start(text);
+  }
+
+  render() {
+    const { follow, replica, session } = this.#app;
+    say(this.#title, session ? replica?.title || "Session" : "New session");
+    this.#tab.hidden = !session;
+    if (session) this.#tab.href = `/console#${session}`;
+    const running = Boolean(replica?.current);
+    this.#cancel.hidden = !running;
+    say(this.#help, running ? "" : HELP);
+    say(this.#send, running ? "Queue" : "Send");
+    this.#send.disabled = this.#prompt.disabled = Boolean(replica?.closed || follow?.ended);
+    const pinned = this.#story.scrollHeight - this.#story.scrollTop - this.#story.clientHeight < 40;
+    this.#items(replica);
+    if (pinned) this.#story.scrollTop = this.#story.scrollHeight;
+  }
+
+  #items(replica) {
+    if (replica !== this.#replica) {
+      this.#replica = replica;
+      this.#nodes.clear();
+      this.#story.replaceChildren(...(replica ? [] : [this.#welcome]));
+    }
+    const { follow, pending } = this.#app;
+    const items = [...(replica?.items ?? []), ...pending];
+    if (follow?.ended) items.push(this.#ended(follow.ended));
+    const gone = new Set(this.#nodes.keys());
+    let before = null;
+    for (const item of items) {
+      gone.delete(item);
+      const seen = this.#nodes.get(item);
+      if (seen?.version === item.version) {
+        before = seen.node ?? before;
+        continue;
+      }
+      const node = item.kind === "pending" ? this.#pending(item) : LOOKS[item.kind](item, this.#app);
+      if (seen?.node && node) seen.node.replaceWith(node);
+      else if (node && before) before.after(node);
+      else if (node) this.#story.prepend(node);
+      this.#nodes.set(item, { node, version: item.version });
+      before = node ?? before;
+    }
+    for (const item of gone) {
+      this.#nodes.get(item).node?.remove();
+      this.#nodes.delete(item);
+    }
+  }
+
+  #pending({ text }) {
+    const state = el("p", { className: "quiet" }, "not answered yet; it is sent until it is");
+    return el("div", { className: "input pending" }, el("p", { className: "said" }, text), state);
+  }
+
+  /** The same item as long as it says the same. */
+  #ended(reason) {
+    const known = [...this.#nodes.keys()].find((item) => item.reason === reason);
+    const message = reason === "session_not_found" ? "There is no such session, or it is another user's." : `The server ended this: ${reason}.`;
+    return known ?? { kind: "error", version: 0, reason, error: { message } };
+  }
+}
+

@@ -1,0 +1,71 @@
+// The user's sessions, newest first.
+
+import { button, el, roving, when } from "./dom.js";
+
+export class Sessions {
+  #app;
+  #list = el("ul", { className: "list", "aria-label": "Your sessions" });
+  #more;
+  #who = el("p", { className: "quiet who" });
+  #items = [];
+  #cursor = null;
+  #shown = "";
+  #retab;
+  #asking = false;
+
+  constructor(place, app) {
+    this.#app = app;
+    this.#more = button("Older ones", () => this.#load(this.#cursor), { className: "small", hidden: true });
+    this.#retab = roving(this.#list, "a", (item) => item.getAttribute("aria-current") === "page", () => {});
+    const fresh = button("New session", () => app.open(null), { id: "new", className: "primary small" });
+    const out = button("Sign out", () => app.signOut(), { id: "sign-out", className: "small" });
+    const body = el("div", { className: "scroll" }, this.#list, this.#more);
+    place.append(el("header", {}, el("h2", {}, "Sessions"), fresh), body, el("footer", {}, this.#who, out));
+  }
+
+  /** Asks for the newest ones again. */
+  refresh() {
+    if (!this.#asking) this.#load(null);
+  }
+
+  async #load(cursor) {
+    this.#asking = true;
+    try {
+      const page = await this.#app.client.call("session.list", { params: { limit: 30, ...(cursor && { cursor }) } });
+      this.#items = cursor ? [...this.#items, ...page.items] : page.items;
+      this.#cursor = page.next_cursor ?? null;
+      this.#app.changed();
+    } catch (error) {
+      this.#app.tell(`The list of sessions did not come: ${error.message}`);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  render() {
+    const { session, replica, account } = this.#app;
+    const items = this.#items.map(({ session: id, title, status, created_at: at }) => {
+      const here = id === session;
+      const running = here && replica ? Boolean(replica.current) : status === "running";
+      return { id, here, running, title: title || "Without a title", at };
+    });
+    const shown = JSON.stringify([items, this.#cursor]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const held = this.#list.contains(document.activeElement) && document.activeElement.hash;
+    this.#who.textContent = account.email;
+    this.#more.hidden = !this.#cursor;
+    this.#list.replaceChildren(...items.map((item) => this.#row(item)));
+    if (!items.length) this.#list.append(el("li", { className: "quiet" }, "None yet."));
+    this.#retab();
+    if (held) this.#list.querySelector(`a[href$="${held}"]`)?.focus();
+  }
+
+  #row({ id, here, running, title, at }) {
+    const state = running ? el("span", { className: "running" }, "writing") : when(at);
+    const text = [el("span", { className: "title" }, title), el("span", { className: "quiet" }, state)];
+    const link = el("a", { href: `#${id}`, onclick: () => this.#app.show("chat") }, ...text);
+    if (here) link.setAttribute("aria-current", "page");
+    return el("li", {}, link);
+  }
+}

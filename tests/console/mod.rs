@@ -1,0 +1,10 @@
+//! The console in a real browser against the real binary, and its scripts in node.
+
+mod bed;
+mod browser;
+mod follow;
+mod keyboard;
+mod layout;
+mod picture;
+mod preview;
+mod scripts;
