@@ -59,7 +59,7 @@ pub enum Command {
     Token(TokenArgs),
     /// Check, print and explain the configuration
     Config(ConfigArgs),
-    /// Check what a server needs here: ports, limits, disk, clock
+    /// Check what a server needs here: ports, limits, disk, clock, providers
     #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
     /// List the providers of answers, or try one

@@ -42,7 +42,7 @@ pub(super) fn token(config: Config, args: &TokenArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn doctor(config: &Config, output: Output) -> Result<(), Failure> {
-    let findings = doctor::examine(config);
+    let findings = block_on(doctor::examine(config))?;
     match output {
         Output::Text => findings.iter().try_for_each(|finding| {
             let state = match finding.state {

@@ -6,8 +6,10 @@ mod clock;
 mod disk;
 mod files;
 mod port;
+mod provider;
 
 use crate::config::Config;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 /// How something is.
@@ -62,8 +64,7 @@ impl Finding {
 
 /// Examines the machine for this configuration. Changes nothing but for a small file in the data
 /// directory, or in the folder that it would be made in, which is gone afterwards.
-#[must_use]
-pub fn examine(config: &Config) -> Vec<Finding> {
+pub async fn examine(config: &Config) -> Vec<Finding> {
     let server = &config.server;
     let mut findings = vec![
         port::examine("public", &server.host, server.port),
@@ -72,5 +73,6 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     ];
     findings.extend(disk::examine(&server.data_dir));
     findings.push(clock::judge(clock::now(), clock::last_write(&server.data_dir)));
+    findings.extend(join_all(config.providers.iter().map(provider::examine)).await);
     findings
 }

@@ -40,7 +40,7 @@ impl Meter {
     }
 
     /// An answer is over.
-    pub(super) fn answered(&self, provider: &str, tool_calls: u64, has_unknown_reason: bool) {
+    pub(crate) fn answered(&self, provider: &str, tool_calls: u64, has_unknown_reason: bool) {
         let labels = || Labels { provider: provider.to_owned() };
         if tool_calls > 0 {
             self.tool_calls.get_or_create(&labels()).inc_by(tool_calls);

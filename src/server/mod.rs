@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clock;
+mod metrics;
 mod parts;
 mod rates;
 mod readiness;

@@ -1,10 +1,9 @@
 //! A server's life: start, serve, drain.
 
 use super::{
-    Ready, Start, accounts,
+    Ready, Start, accounts, metrics,
     parts::{Parts, chain},
     readiness::EngineReadiness,
-    tasks::Tasks,
 };
 use crate::{
     config::Config,
@@ -14,16 +13,12 @@ use crate::{
     rest::{Api, Limits, auth_routes, internal_routes},
 };
 use greenroom_actors::Engine;
-use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long the store may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Prefix of all metrics.
-const METRICS_PREFIX: &str = "greenroom";
 
 /// Runs a server until `start.stop` is cancelled and all is drained.
 ///
@@ -99,10 +94,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let serve = sockets(parts.engine.clone());
     let public = Server::public(&config.gateway, api, parts.auth.clone(), limits, serve);
     let public = public.map_err(|error| unusable(&error))?;
-    let mut registry = Registry::with_prefix(METRICS_PREFIX);
-    parts.engine.meter().register(&mut registry);
-    parts.llm.register(&mut registry);
-    registry.register_collector(Box::new(Tasks::of_this_runtime()));
+    let registry = metrics::registry(&parts.engine.meter(), &parts.llm);
     let readiness = Arc::new(EngineReadiness(parts.engine.health()));
     let api = Api::new(internal_routes(readiness, Arc::new(registry)));
     let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;
