@@ -79,8 +79,7 @@ impl Asked {
         let unknown = |why: String| Unservable { status: "404 Not Found", why };
         let model: Model =
             self.model.parse().map_err(|error: ModelError| unknown(error.to_string()))?;
-        let named = model.faults.iter().find(|fault| (fault.times as usize) > earlier);
-        let named = named.map(|fault| fault.mixture.clone());
+        let named = model.mixture(earlier).cloned();
         let wanted = self.stream_options.as_ref().is_some_and(|options| options.include_usage);
         let (source, rate) = match model.behaviour {
             Behaviour::Stamps { rate, count } => (Source::Stamps { left: count }, rate),

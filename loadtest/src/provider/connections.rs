@@ -14,7 +14,10 @@ pub struct Connections {
 
 /// A connection while it is open.
 #[derive(Debug)]
-pub(super) struct Place<'a>(&'a Connections);
+pub(super) struct Place<'a> {
+    connections: &'a Connections,
+    hang_up: watch::Receiver<()>,
+}
 
 /// A call while it goes on.
 #[derive(Debug)]
@@ -33,37 +36,36 @@ impl Connections {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// Ends those without a call, as servers do after a while.
+    /// Ends those without a call, as servers do after a while; those with one at its end.
     pub fn hang_up(&self) {
         self.hang_up.send_replace(());
     }
 
     pub(super) fn place(&self) -> Place<'_> {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Place(self)
+        Place { connections: self, hang_up: self.hang_up.subscribe() }
     }
 }
 
-impl Place<'_> {
-    pub(super) fn busy(&self) -> Busy<'_> {
-        self.0.busy.fetch_add(1, Ordering::Relaxed);
-        Busy(self.0)
+impl<'a> Place<'a> {
+    pub(super) fn busy(&self) -> Busy<'a> {
+        self.connections.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self.connections)
     }
 
     /// Waits for something; none: the connection is to end instead.
-    pub(super) async fn unless_hung_up<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
-        let mut hang_up = self.0.hang_up.subscribe();
+    pub(super) async fn unless_hung_up<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = wait => Some(done),
-            _ = hang_up.changed() => None,
+            _ = self.hang_up.changed() => None,
         }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.connections.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A model's name says how the stand-in behaves.
 
-use super::fault::{Fault, FaultError};
+use super::fault::{Fault, FaultError, Mixture};
 use std::str::FromStr;
 
 /// All models, for people.
@@ -24,7 +24,7 @@ RATE is tokens a second; 0: as fast as they are taken.";
 pub struct Model {
     /// What it answers.
     pub behaviour: Behaviour,
-    /// What goes wrong, in this order of precedence.
+    /// What goes wrong, one after the other, each for as many calls as it says.
     pub faults: Vec<Fault>,
 }
 
@@ -75,6 +75,21 @@ impl FromStr for Model {
     }
 }
 
+impl Model {
+    /// What the call of a run meets that comes after so many earlier ones.
+    #[must_use]
+    pub fn mixture(&self, earlier: usize) -> Option<&Mixture> {
+        let mut left = earlier;
+        let meets = |fault: &&Fault| {
+            let times = usize::try_from(fault.times).unwrap_or(usize::MAX);
+            let is_met = left < times;
+            left = left.saturating_sub(times);
+            is_met
+        };
+        self.faults.iter().find(meets).map(|fault| &fault.mixture)
+    }
+}
+
 impl Behaviour {
     fn read(name: &str) -> Option<Self> {
         let (kind, rest) = name.split_once('-')?;
@@ -114,6 +129,18 @@ mod tests {
         assert_eq!(faults, ["cut=90,crlf*1", "500"]);
         let model: Model = "m-50-1000".parse().unwrap();
         assert_eq!(model.behaviour, Behaviour::Stamps { rate: 50, count: 1000 });
+    }
+
+    #[test]
+    fn the_calls_of_a_run_meet_faults_one_after_the_other() {
+        let met = |name: &str| {
+            let model: Model = name.parse().unwrap();
+            let text = |earlier| model.mixture(earlier).map(ToString::to_string);
+            (0..4).map(|earlier| text(earlier).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        assert_eq!(met("m-0-1+500*1+401*2"), ["500", "401", "401", ""]);
+        assert_eq!(met("m-0-1+500*1+401"), ["500", "401", "401", "401"]);
+        assert_eq!(met("m-0-1"), ["", "", "", ""]);
     }
 
     #[test]

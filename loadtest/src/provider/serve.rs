@@ -64,7 +64,7 @@ impl Server {
     async fn connection(&self, socket: TcpStream) {
         let _ = socket.set_nodelay(true);
         let (socket, mut read) = (Rc::new(socket), Vec::new());
-        let place = self.connections.place();
+        let mut place = self.connections.place();
         while let Some(Ok(Some(request))) =
             place.unless_hung_up(http::next_request(&socket, &mut read)).await
         {

@@ -123,6 +123,59 @@ async fn queued_faults_meet_the_next_calls() {
 }
 
 #[tokio::test]
+async fn faults_of_a_run_meet_its_calls_alone() {
+    let provider = start();
+    let url = format!("http://{}/faults", provider.addr());
+    for (run, faults) in [("run_1", "401 502*1"), ("run_2", "500")] {
+        let post = reqwest::Client::new().post(&url).header("x-greenroom-run", run);
+        assert_eq!(post.body(faults).send().await.unwrap().status(), 204);
+    }
+    assert_eq!(ask(&provider, "m-0-1", "hi").await.status(), 401);
+    assert_eq!(ask(&provider, "m-0-1", "hi").await.status(), 401, "without a number: for ever");
+    let wrong = reqwest::Client::new().post(&url).body("boom").send().await.unwrap();
+    assert_eq!(wrong.status(), 400);
+    assert!(wrong.text().await.unwrap().contains("429=WAIT"), "the answer lists what there is");
+}
+
+#[tokio::test]
+async fn ollamas_own_api_answers_in_lines() {
+    let provider = start();
+    let body = json!({
+        "model": "app-0-s+crlf,think,tools,finish=length",
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Request:\nmake a page"}],
+    });
+    let url = format!("{}/chat", provider.ollama_url());
+    let answer = reqwest::Client::new().post(url).body(body.to_string()).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    let body = answer.text().await.unwrap();
+    let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text: String =
+        lines.iter().filter_map(|line| line["message"]["content"].as_str()).collect();
+    let whole = app::text(&app::plan("s", "make a page", &prompt::Tree::new()), "abc234");
+    assert_eq!(text.split_once("</think>\n").unwrap().1, whole);
+    let last = lines.last().unwrap();
+    assert_eq!((&last["done"], &last["done_reason"]), (&true.into(), &"length".into()));
+    assert!(body.contains("\r\n") && last["eval_count"].is_u64());
+}
+
+#[tokio::test]
+async fn connections_are_counted_and_those_without_a_call_end_when_asked() {
+    let provider = start();
+    let client = reqwest::Client::new();
+    let log = format!("http://{}/log", provider.addr());
+    client.get(&log).send().await.unwrap().text().await.unwrap();
+    let connections = provider.connections();
+    while connections.busy() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(connections.open(), 1, "the client keeps it");
+    connections.hang_up();
+    while connections.open() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn what_breaks_the_contract_is_refused_and_logged() {
     let provider = start();
     assert_eq!(ask(&provider, "gpt-4", "hi").await.status(), 404);
