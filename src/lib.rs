@@ -3,8 +3,8 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
-pub mod doctor;
 pub mod console;
+pub mod doctor;
 pub mod failure;
 pub mod gateway;
 pub mod git;
