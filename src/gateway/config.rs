@@ -29,8 +29,13 @@ pub struct GatewayConfig {
     pub headers_max: usize,
     /// Largest head of a request, in bytes; default 16,384.
     pub header_bytes_max: usize,
-    /// Time for a request's body to arrive; default 10,000.
+    /// Longest path and query of a request, in bytes; default 4,096. Longer ones are answered 414.
+    pub url_bytes_max: usize,
+    /// Time for a request's body to arrive; default 5,000.
     pub body_ms_max: u64,
+    /// Time in which a client must take some more of an answer; default 8,000. The connection ends
+    /// after it.
+    pub write_ms_max: u64,
     /// Time for a request to be answered, its body included; default 30,000.
     pub request_ms_max: u64,
     /// Longest life of a connection that speaks HTTP; default 300,000. The request that is under
@@ -60,8 +65,13 @@ pub struct WebSocketLimits {
     pub message_bytes_max: usize,
     /// How long a close waits for the peer; default 2,000.
     pub close_ms_max: u64,
-    /// Most pings of the peer a minute; default 300. More end the socket.
-    pub pings_per_minute_max: u32,
+    /// Time for a message to arrive whole, once it has begun; default 5,000. The socket ends after
+    /// it. What the peer spends waiting for us does not count.
+    pub message_ms_max: u64,
+    /// Most frames that one message may come in; default 64. More end the socket.
+    pub fragments_max: u32,
+    /// Most pings and pongs of the peer a minute; default 300. More end the socket.
+    pub controls_per_minute_max: u32,
 }
 
 impl Default for GatewayConfig {
@@ -75,7 +85,9 @@ impl Default for GatewayConfig {
             header_ms_max: 5_000,
             headers_max: 64,
             header_bytes_max: 16 * 1024,
-            body_ms_max: 10_000,
+            url_bytes_max: 4096,
+            body_ms_max: 5_000,
+            write_ms_max: 8_000,
             request_ms_max: 30_000,
             http_connection_ms_max: 300_000,
             drain_ms_max: 30_000,
@@ -93,7 +105,9 @@ impl Default for WebSocketLimits {
             write_buffer_bytes_max: 256 * 1024,
             message_bytes_max: MESSAGE_BYTES_MAX + 16 * 1024,
             close_ms_max: 2_000,
-            pings_per_minute_max: 300,
+            message_ms_max: 5_000,
+            fragments_max: 64,
+            controls_per_minute_max: 300,
         }
     }
 }
@@ -135,7 +149,9 @@ impl GatewayConfig {
             ("header_ms_max", self.header_ms_max, 1, positive),
             ("headers_max", small(self.headers_max), 16, "at least 16"),
             ("header_bytes_max", small(self.header_bytes_max), 8192, "at least 8192"),
+            ("url_bytes_max", small(self.url_bytes_max), 512, "at least 512"),
             ("body_ms_max", self.body_ms_max, 1, positive),
+            ("write_ms_max", self.write_ms_max, 1, positive),
             ("request_ms_max", self.request_ms_max, 1, positive),
             ("http_connection_ms_max", self.http_connection_ms_max, 1, positive),
             ("websocket.read_buffer_bytes", small(ws.read_buffer_bytes), 128, "at least 128"),
@@ -150,6 +166,14 @@ impl GatewayConfig {
                 small(ws.message_bytes_max),
                 small(MESSAGE_BYTES_MAX) + 1,
                 "larger than the protocol's limit of 65536",
+            ),
+            ("websocket.message_ms_max", ws.message_ms_max, 1, positive),
+            ("websocket.fragments_max", u64::from(ws.fragments_max), 1, positive),
+            (
+                "websocket.controls_per_minute_max",
+                u64::from(ws.controls_per_minute_max),
+                10,
+                "at least 10: every one of our pings is answered with a pong",
             ),
         ];
         for (key, value, least, must) in rules {
@@ -174,6 +198,10 @@ impl WebSocketLimits {
             .accept_unmasked_frames(false)
     }
 
+    pub(super) const fn message_wait(&self) -> Duration {
+        Duration::from_millis(self.message_ms_max)
+    }
+
     pub(super) const fn close_wait(&self) -> Duration {
         Duration::from_millis(self.close_ms_max)
     }
@@ -186,6 +214,22 @@ mod tests {
     #[test]
     fn the_defaults_are_valid() {
         assert!(GatewayConfig::default().validate().is_ok());
+    }
+
+    #[test]
+    fn by_default_whoever_is_slow_is_gone_within_ten_seconds() {
+        let config = GatewayConfig::default();
+        let websocket = config.websocket;
+        let hello_ms = u64::try_from(greenroom_protocol::limit::HELLO_TIMEOUT.as_millis()).unwrap();
+        for (what, ms) in [
+            ("a head", config.header_ms_max),
+            ("a head and a body", config.header_ms_max + config.body_ms_max),
+            ("an answer that is not taken", config.write_ms_max),
+            ("a socket without a hello", hello_ms + websocket.close_ms_max),
+            ("a message", websocket.message_ms_max + websocket.close_ms_max),
+        ] {
+            assert!(ms <= 10_000, "{what} may take {ms} ms");
+        }
     }
 
     #[test]

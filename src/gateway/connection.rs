@@ -7,7 +7,6 @@ use super::{
     site::{Pending, Visit},
 };
 use crate::rest::Response;
-use greenroom_actors::port::BoxFuture;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,6 +18,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{sleep, timeout},
 };
@@ -26,26 +26,33 @@ use tokio::{
 /// Longest wait for the socket after its handshake was answered; hyper has it at once.
 const UPGRADE_WAIT: Duration = Duration::from_secs(1);
 
+/// What carries a connection.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
 /// Serves a connection until it ends.
 pub(super) async fn run(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    // Boxed, so that what HTTP needs is freed before the socket begins its long life.
-    let socket = Box::pin(http(shared, stream, peer)).await;
-    if let Some(socket) = socket {
-        socket.await;
-    }
-}
-
-/// Speaks HTTP until the connection ends or becomes a WebSocket, which is what is left to serve.
-async fn http(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) -> Option<BoxFuture<'static, ()>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it began");
-        return None;
+        return;
     }
-    let (stream, marks) = Guard::new(stream);
+    // Boxed, so that what HTTP needs is freed before the socket begins its long life.
+    let opened = Box::pin(http(Arc::clone(&shared), stream, peer)).await;
+    let Some((socket, upgraded)) = opened else { return };
+    let socket = (shared.serve)(socket, upgraded);
+    drop(shared);
+    socket.await;
+}
+
+/// Speaks HTTP until the connection ends or becomes a WebSocket.
+pub(super) async fn http<S: Stream>(
+    shared: Arc<Shared>,
+    stream: S,
+    peer: SocketAddr,
+) -> Option<(WsSocket<S>, Upgraded)> {
+    let write_wait = Duration::from_millis(shared.config.write_ms_max);
+    let (stream, marks) = Guard::new(stream, write_wait);
     let visit = Visit {
         peer: peer.ip(),
         marks,
@@ -82,15 +89,17 @@ async fn http(
         return None;
     }
     let pending = visit.pending.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-    let (socket, upgraded) = open(&shared.config, pending).await?;
-    Some((shared.serve)(socket, upgraded))
+    open(&shared.config, pending).await
 }
 
 /// Takes the socket out of hyper.
-async fn open(config: &GatewayConfig, pending: Pending) -> Option<(WsSocket, Upgraded)> {
+async fn open<S: Stream>(
+    config: &GatewayConfig,
+    pending: Pending,
+) -> Option<(WsSocket<S>, Upgraded)> {
     let Pending { on, upgraded, handshake } = pending;
     let raw = timeout(UPGRADE_WAIT, on).await.ok()?.ok()?;
-    let parts = raw.downcast::<TokioIo<Guard<TcpStream>>>().ok()?;
+    let parts = raw.downcast::<TokioIo<Guard<S>>>().ok()?;
     let stream = parts.io.into_inner().into_inner();
     let socket = WsSocket::new(stream, parts.read_buf, &config.websocket).await;
     drop(handshake);

@@ -5,6 +5,8 @@
 //! request be smuggled inside another. The service sees neither, so the bytes are watched as they
 //! come in: a bare LF in a head is replaced by NUL, which hyper answers with 400; the rest is
 //! marked for the service.
+//!
+//! It also ends a connection whose client does not take the answer, which hyper would wait for.
 
 use std::{
     io,
@@ -14,8 +16,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 /// How much of a line is kept: a `Content-Length` of any sensible spelling.
 const LINE_BYTES_MAX: usize = 64;
@@ -29,21 +35,41 @@ pub(super) struct Marks {
     pub(super) last: AtomicBool,
 }
 
-/// A stream whose incoming bytes are watched.
+/// A stream whose incoming bytes are watched, and whose outgoing bytes must go out.
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     stream: S,
     scan: Scan,
+    write_wait: Duration,
+    /// The end of the time in which some of what is written must go out; none: it does.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(stream: S) -> (Self, Arc<Marks>) {
+    pub(super) fn new(stream: S, write_wait: Duration) -> (Self, Arc<Marks>) {
         let marks = Arc::<Marks>::default();
-        (Self { stream, scan: Scan::new(Arc::clone(&marks)) }, marks)
+        let scan = Scan::new(Arc::clone(&marks));
+        (Self { stream, scan, write_wait, stalled: None }, marks)
     }
 
     pub(super) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// Bounds a write that waits.
+    fn in_time<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let wait = self.write_wait;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(wait)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -68,7 +94,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.in_time(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -84,7 +111,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -221,6 +249,7 @@ impl Scan {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// What comes out, whether the request is the last, and whether it is in conflict.
     fn pass(text: &str, piece: usize) -> (String, bool, bool) {
@@ -232,6 +261,27 @@ mod tests {
         }
         let read = |mark: &AtomicBool| mark.load(Ordering::Relaxed);
         (String::from_utf8(bytes).unwrap(), read(&marks.last), read(&marks.conflict))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_taken_ends_the_connection_and_one_taken_slowly_does_not() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let (mut guard, _) = Guard::new(ours, Duration::from_secs(8));
+        let slow = async {
+            for _ in 0..10 {
+                sleep(Duration::from_secs(7)).await;
+                theirs.read_exact(&mut [0; 16]).await.unwrap();
+            }
+            theirs
+        };
+        let answer = vec![b'x'; 160];
+        let (written, _theirs) = tokio::join!(guard.write_all(&answer), slow);
+        written.unwrap();
+
+        let begun = tokio::time::Instant::now();
+        let error = guard.write_all(&answer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), Duration::from_secs(8));
     }
 
     #[test]

@@ -90,8 +90,7 @@ impl Server {
         let (origins, proxies) = config.validate()?;
         let handshakes = Arc::new(Semaphore::new(config.handshakes_max));
         let public = Public { auth, limits, proxies: proxies.clone(), handshakes };
-        let wait = Duration::from_millis(config.request_ms_max);
-        let site = Site::new(Finish { origins, api }, wait, Some(public));
+        let site = Site::new(Finish { origins, api }, config, Some(public));
         Ok(Self { site, config: config.clone(), serve: ServeDebug(serve), proxies })
     }
 
@@ -101,11 +100,22 @@ impl Server {
     /// [`GatewayConfigError`].
     pub fn internal(config: &GatewayConfig, api: Api) -> Result<Self, GatewayConfigError> {
         config.validate()?;
-        let wait = Duration::from_millis(config.request_ms_max);
-        let site = Site::new(Finish { origins: Origins::default(), api }, wait, None);
+        let site = Site::new(Finish { origins: Origins::default(), api }, config, None);
         let serve: Serve = Arc::new(|_, _| Box::pin(async {}));
         let proxies = Proxies::default();
         Ok(Self { site, config: config.clone(), serve: ServeDebug(serve), proxies })
+    }
+
+    /// The routes of the port.
+    #[must_use]
+    pub const fn api(&self) -> &Api {
+        &self.site.finish.api
+    }
+
+    /// What its connections share.
+    pub(super) fn share(self, shutdown: CancellationToken) -> Arc<Shared> {
+        let Self { site, config, serve: ServeDebug(serve), .. } = self;
+        Arc::new(Shared { site, config, serve, shutdown })
     }
 
     /// Serves until `shutdown`; then accepts nothing more, lets requests and sockets end, and cuts
@@ -113,13 +123,8 @@ impl Server {
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
         let (most, by_source) =
             (self.config.connections_max, self.config.connections_per_source_max);
-        let places = Places::new(most, by_source, self.proxies);
-        let shared = Arc::new(Shared {
-            site: self.site,
-            config: self.config,
-            serve: self.serve.0,
-            shutdown: shutdown.clone(),
-        });
+        let places = Places::new(most, by_source, self.proxies.clone());
+        let shared = self.share(shutdown.clone());
         let (connections, cut_off) = (TaskTracker::new(), CancellationToken::new());
         tokio::select! {
             () = shutdown.cancelled() => {}

@@ -1,6 +1,7 @@
 //! What one port answers: checks a request, hands it to a route or upgrades it, finishes the answer.
 
 use super::{
+    GatewayConfig,
     guard::Marks,
     server::Upgraded,
     upgrade::{self, Offer},
@@ -36,8 +37,9 @@ use warp::filters::BoxedFilter;
 /// One port's answers.
 pub(super) struct Site {
     routes: Routes,
-    finish: Finish,
+    pub(super) finish: Finish,
     request_wait: Duration,
+    url_bytes_max: usize,
     /// What only the public port has.
     pub(super) public: Option<Public>,
 }
@@ -81,9 +83,10 @@ pub(super) struct Pending {
 }
 
 impl Site {
-    pub(super) fn new(finish: Finish, request_wait: Duration, public: Option<Public>) -> Self {
+    pub(super) fn new(finish: Finish, config: &GatewayConfig, public: Option<Public>) -> Self {
         let routes = routes(finish.api.filter());
-        Self { routes, finish, request_wait, public }
+        let request_wait = Duration::from_millis(config.request_ms_max);
+        Self { routes, finish, request_wait, url_bytes_max: config.url_bytes_max, public }
     }
 
     /// Forgets sources that have been quiet.
@@ -124,6 +127,7 @@ impl Site {
         mut request: Request<Incoming>,
     ) -> Result<Response, Problem> {
         check_head(&request, &visit.marks)?;
+        check_url(&request, self.url_bytes_max)?;
         let mut client = Client { ip: visit.peer };
         if let Some(public) = &self.public {
             client = public.proxies.client(visit.peer, request.headers());
@@ -211,4 +215,14 @@ fn check_head(request: &Request<Incoming>, marks: &Marks) -> Result<(), Problem>
             Err(Problem::bad_request("malformed_request", detail).closing())
         }
     }
+}
+
+/// Refuses addresses that nobody has reason to ask for.
+fn check_url(request: &Request<Incoming>, most: usize) -> Result<(), Problem> {
+    let asked = request.uri().path_and_query().map_or(0, |asked| asked.as_str().len());
+    if asked <= most {
+        return Ok(());
+    }
+    let detail = format!("path and query may have {most} bytes");
+    Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail))
 }

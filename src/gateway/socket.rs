@@ -1,6 +1,9 @@
 //! A WebSocket as the engine sees it.
 
-use super::WebSocketLimits;
+use super::{
+    WebSocketLimits,
+    progress::{Progress, too_many},
+};
 use bytes::Bytes;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use greenroom_actors::port::{Received, Socket, SocketError, Step};
@@ -15,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -29,18 +32,26 @@ use tokio_tungstenite::{
 /// Longest reason of a close frame, in bytes: a control frame takes 125, the code 2.
 const REASON_BYTES_MAX: usize = 123;
 
+/// Messages of a peer that are still taken after our close frame, and then bytes. A peer that
+/// floods is not worth reading on.
+const FAREWELL_MESSAGES_MAX: usize = 16;
+const FAREWELL_BYTES_MAX: usize = 256 * 1024;
+
 /// One client's WebSocket.
 ///
 /// An idle one keeps its read buffer and nothing else. Its write buffer grows with what is fed
 /// between two flushes, up to a limit, and stays that large.
 #[derive(Debug)]
 pub struct WsSocket<S = TcpStream> {
-    ws: WebSocketStream<S>,
+    ws: WebSocketStream<Progress<S>>,
     /// Something was fed that the caller waits for.
     fed: bool,
     /// Something is to go out that the caller does not wait for: a ping or a pong.
     owed: bool,
-    pings: Pings,
+    controls: Controls,
+    /// The end of the time that the message under way may take; none: none was waited for.
+    late: Option<Pin<Box<Sleep>>>,
+    message_wait: Duration,
     close_wait: Duration,
 }
 
@@ -50,9 +61,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         let config = Some(limits.tungstenite());
         // Copied: as it is, these few bytes would keep hyper's whole buffer of 8 KiB for good.
         let read = read.to_vec();
+        let stream = Progress::new(stream, &read, limits.fragments_max);
         let ws = WebSocketStream::from_partially_read(stream, read, Role::Server, config).await;
-        let pings = Pings { max: limits.pings_per_minute_max, count: 0, since: None };
-        Self { ws, fed: false, owed: false, pings, close_wait: limits.close_wait() }
+        Self {
+            ws,
+            fed: false,
+            owed: false,
+            controls: Controls { max: limits.controls_per_minute_max, count: 0, since: None },
+            late: None,
+            message_wait: limits.message_wait(),
+            close_wait: limits.close_wait(),
+        }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Result<Step, SocketError>> {
@@ -67,26 +86,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
                 return Poll::Ready(Ok(Step::Flushed));
             }
         }
-        if read { self.poll_receive(cx).map_ok(Step::Received) } else { Poll::Pending }
+        if read {
+            return self.poll_receive(cx).map_ok(Step::Received);
+        }
+        self.late = None; // the peer is not to blame
+        Poll::Pending
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, SocketError>> {
+        self.poll_message(cx).map_ok(|message| match message {
+            Message::Text(text) => Received::Text(text.as_str().to_owned()),
+            Message::Binary(_) => Received::Binary,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                Received::Alive
+            }
+        })
+    }
+
+    /// The next message, ping or pong; a close is an error.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, SocketError>> {
         loop {
-            let message = ready!(Pin::new(&mut self.ws).poll_next(cx));
+            let Poll::Ready(message) = Pin::new(&mut self.ws).poll_next(cx) else {
+                return self.poll_late(cx).map(Err);
+            };
             return Poll::Ready(match message {
-                Some(Ok(Message::Text(text))) => Ok(Received::Text(text.as_str().to_owned())),
-                Some(Ok(Message::Binary(_))) => Ok(Received::Binary),
-                Some(Ok(Message::Ping(_))) => {
-                    self.owed = true; // tungstenite has queued the pong
-                    self.pings.count(Instant::now()).map(|()| Received::Alive)
-                }
-                Some(Ok(Message::Pong(_))) => Ok(Received::Alive),
                 // The answer is queued; reading on sends it and then ends.
                 Some(Ok(Message::Close(_) | Message::Frame(_))) => continue,
+                Some(Ok(message @ (Message::Ping(_) | Message::Pong(_)))) => {
+                    self.owed |= message.is_ping(); // tungstenite has queued the pong
+                    self.controls.count(Instant::now()).map(|()| message)
+                }
+                Some(Ok(message)) => {
+                    self.late = None;
+                    Ok(message)
+                }
                 Some(Err(error)) => Err(socket_error(error)),
                 None => Err(SocketError::Closed),
             });
         }
+    }
+
+    /// Fails once the message under way has taken too long. The time is that of waiting for it.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<SocketError> {
+        if !self.ws.get_ref().is_under_way() {
+            self.late = None;
+            return Poll::Pending;
+        }
+        let wait = self.message_wait;
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(wait)));
+        ready!(late.as_mut().poll(cx));
+        Poll::Ready(SocketError::Protocol("a message that did not arrive in time".into()))
     }
 
     fn queue(&mut self, message: Message) -> Result<(), SocketError> {
@@ -97,14 +146,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
     /// Sends what was fed and a close frame, and waits for the peer's and for its end.
     async fn farewell(mut self, frame: CloseFrame) {
         if self.ws.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = self.ws.next().await {}
+            let mut more = FAREWELL_MESSAGES_MAX;
+            while more > 0 && matches!(self.ws.next().await, Some(Ok(_))) {
+                more -= 1;
+            }
         }
         // After an error nothing can be read as frames any more. What the peer still sends is read
         // as bytes: closing over unread bytes would reset the connection and lose our close frame.
-        let mut stream = self.ws.into_inner();
+        let mut stream = self.ws.into_inner().into_inner();
         if stream.shutdown().await.is_ok() {
-            let mut scratch = [0; 512];
-            while stream.read(&mut scratch).await.is_ok_and(|n| n > 0) {}
+            let (mut scratch, mut more) = ([0; 4096], FAREWELL_BYTES_MAX);
+            while let Ok(n @ 1..) = stream.read(&mut scratch).await {
+                more = more.saturating_sub(n);
+                if more == 0 {
+                    return;
+                }
+            }
         }
     }
 }
@@ -136,15 +193,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for WsSocket<S> {
     }
 }
 
-/// How many pings came within this minute.
+/// How many pings and pongs came within this minute.
 #[derive(Debug)]
-struct Pings {
+struct Controls {
     max: u32,
     count: u32,
     since: Option<Instant>,
 }
 
-impl Pings {
+impl Controls {
     fn count(&mut self, now: Instant) -> Result<(), SocketError> {
         let minute = Duration::from_secs(60);
         if self.since.is_none_or(|since| now.duration_since(since) >= minute) {
@@ -152,7 +209,10 @@ impl Pings {
         }
         self.count += 1;
         if self.count > self.max {
-            return Err(SocketError::Protocol(format!("more than {} pings a minute", self.max)));
+            return Err(SocketError::Protocol(format!(
+                "more than {} pings and pongs a minute",
+                self.max
+            )));
         }
         Ok(())
     }
@@ -179,6 +239,7 @@ fn socket_error(error: Error) -> SocketError {
             | ProtocolError::ReceivedAfterClosing,
         ) => SocketError::Closed,
         Error::Io(error) if is_the_peer_s(error.kind()) => SocketError::Closed,
+        Error::Io(error) if too_many(&error) => SocketError::Protocol(error.to_string()),
         Error::Io(error) => SocketError::Io(error.kind().to_string()),
         Error::Capacity(_) => SocketError::TooBig,
         Error::Protocol(error) => SocketError::Protocol(error.to_string()),

@@ -98,6 +98,11 @@ impl Api {
         self.filter.clone()
     }
 
+    /// Method and path of every route.
+    pub fn routes(&self) -> impl Iterator<Item = (&Method, &'static str)> {
+        self.routes.iter().map(|route| (&route.method, route.path))
+    }
+
     /// The methods that a path takes, for `Allow`; none where there is no such path.
     #[must_use]
     pub fn methods(&self, path: &str) -> Option<HeaderValue> {

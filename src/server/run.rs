@@ -108,3 +108,6 @@ fn sockets(engine: Arc<Engine>) -> Serve {
         Box::pin(async move { engine.serve(socket, upgraded.ticket).await })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,6 +170,89 @@ async fn a_flood_of_pings_ends_the_socket_and_a_steady_beat_does_not() {
     assert!(matches!(receive(&mut socket).await, Err(SocketError::Protocol(_))));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_pongs_that_nobody_asked_for_ends_the_socket() {
+    let (mut socket, mut theirs) = raw(4096).await;
+    for _ in 0..300 {
+        theirs.write_all(&frame(0x8A, b"")).await.unwrap();
+        assert_eq!(receive(&mut socket).await.unwrap(), Received::Alive);
+    }
+    theirs.write_all(&frame(0x8A, b"")).await.unwrap();
+    assert!(matches!(receive(&mut socket).await, Err(SocketError::Protocol(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_left_half_sent_ends_the_socket_whatever_signs_of_life_come() {
+    let (whole, pong) = (frame(0x81, b"hello"), frame(0x8A, b""));
+    let half_frame = whole.get(..8).unwrap().to_vec();
+    let first_fragment = frame(0x01, b"hello");
+    for (half, sign) in [(half_frame, &[][..]), (first_fragment.clone(), &pong)] {
+        let (mut socket, mut theirs) = raw(4096).await;
+        // A message before it, slow but whole, has a time of its own.
+        theirs.write_all(&first_fragment).await.unwrap();
+        let early = timeout(Duration::from_secs(4), receive(&mut socket)).await;
+        assert!(early.is_err(), "{early:?}");
+        theirs.write_all(&frame(0x80, b"")).await.unwrap();
+        assert_eq!(receive(&mut socket).await.unwrap(), Received::Text("hello".into()));
+
+        theirs.write_all(&half).await.unwrap();
+        let begun = Instant::now();
+        let ended = loop {
+            match timeout(Duration::from_secs(1), receive(&mut socket)).await {
+                Ok(Ok(Received::Alive)) => {}
+                Ok(ended) => break ended,
+                Err(_) => theirs.write_all(sign).await.unwrap(),
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never");
+        };
+        assert!(matches!(ended, Err(SocketError::Protocol(_))), "{ended:?}");
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_in_which_nothing_is_read_is_not_the_peer_s() {
+    let (mut socket, mut theirs) = raw(4096).await;
+    theirs.write_all(&frame(0x01, b"a")).await.unwrap();
+    assert!(timeout(Duration::from_secs(4), receive(&mut socket)).await.is_err());
+    assert!(timeout(Duration::from_secs(60), socket.step(false)).await.is_err());
+    assert!(timeout(Duration::from_secs(4), receive(&mut socket)).await.is_err());
+    theirs.write_all(&frame(0x80, b"b")).await.unwrap();
+    assert_eq!(receive(&mut socket).await.unwrap(), Received::Text("ab".into()));
+}
+
+#[tokio::test]
+async fn a_message_in_too_many_frames_ends_the_socket_after_what_came_before() {
+    let pieces = |more: usize| {
+        let (start, end) = (frame(0x01, b"x"), frame(0x80, b"x"));
+        [start, frame(0x00, b"").repeat(more), end].concat()
+    };
+    let (mut socket, mut theirs) = raw(100_000).await;
+    theirs.write_all(&pieces(62)).await.unwrap();
+    theirs.write_all(&pieces(1_000)).await.unwrap();
+    assert_eq!(receive(&mut socket).await.unwrap(), Received::Text("xx".into()));
+    match receive(&mut socket).await {
+        Err(SocketError::Protocol(message)) => assert!(message.contains("64"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn after_too_many_frames_the_close_frame_still_arrives() {
+    let (mut socket, mut theirs) = raw(100_000).await;
+    theirs.write_all(&frame(0x01, b"x")).await.unwrap();
+    theirs.write_all(&frame(0x00, b"x").repeat(1_000)).await.unwrap();
+    assert!(receive(&mut socket).await.is_err());
+    let mut sent = Vec::new();
+    let (mut reader, mut writer) = tokio::io::split(theirs);
+    let theirs = async {
+        reader.read_to_end(&mut sent).await.unwrap();
+        writer.shutdown().await.unwrap();
+    };
+    tokio::join!(socket.close(CloseCode::Malformed, "malformed"), theirs);
+    assert_eq!(sent.get(2..4), Some(&[0x11, 0x94][..]), "close 4500");
+}
+
 #[tokio::test]
 async fn a_message_a_little_too_big_arrives_so_that_it_can_be_answered() {
     let (mut socket, mut client) = pair(200_000).await;
@@ -184,9 +267,7 @@ async fn a_message_far_too_big_fails_at_its_head_however_it_is_cut() {
     let announced = whole.get(..14).unwrap().to_vec();
     let mut halves = frame(0x01, &[b'x'; 50_000]);
     halves.extend(frame(0x80, &[b'x'; 50_000]));
-    let mut crumbs = frame(0x01, b"x");
-    (0..90_000).for_each(|_| crumbs.extend(frame(0x00, b"x")));
-    for bytes in [announced, halves, crumbs] {
+    for bytes in [announced, halves] {
         let (mut socket, mut theirs) = raw(1_000_000).await;
         theirs.write_all(&bytes).await.unwrap();
         assert!(matches!(receive(&mut socket).await, Err(SocketError::TooBig)));
@@ -290,6 +371,32 @@ async fn after_a_message_that_is_too_big_the_close_frame_still_arrives() {
     reader.read_to_end(&mut sent).await.unwrap();
 
     assert_eq!(sent.get(..4), Some(&[0x88, 17, 0x11, 0x9a][..]), "close 4506");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_floods_is_not_read_for_as_long_as_a_close_may_take() {
+    let ping = frame(0x89, b"").repeat(100);
+    for (bytes, breaks) in [(ping, false), (vec![0xFF; 4096], true)] {
+        let (mut socket, theirs) = raw(4096).await;
+        let (mut reader, mut writer) = tokio::io::split(theirs);
+        if breaks {
+            writer.write_all(&bytes).await.unwrap();
+            assert!(receive(&mut socket).await.is_err());
+        }
+        let flood = async {
+            let mut sent = 0;
+            while writer.write_all(&bytes).await.is_ok() {
+                sent += bytes.len();
+            }
+            sent
+        };
+        let read = async { while reader.read(&mut [0; 4096]).await.is_ok_and(|n| n > 0) {} };
+        let begun = Instant::now();
+        let close = socket.close(CloseCode::Malformed, "malformed");
+        let ((), sent, ()) = tokio::join!(close, flood, read);
+        assert!(sent < 512 * 1024, "{sent} bytes");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
 }
 
 #[test]

@@ -77,3 +77,24 @@ async fn a_head_that_is_too_large_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_address_that_is_too_long_is_refused() {
+    let port = port().await;
+    let status = async |url: &str| request(port.address, "GET", url, &[], "").await;
+    let fits = format!("/{}", "a".repeat(4095));
+    assert_eq!(status(&fits).await.status, 404);
+    for long in [format!("{fits}a"), format!("/?{}", "a".repeat(4095)), format!("/ws?{fits}")] {
+        let reply = status(&long).await;
+        assert_eq!((reply.status, &*reply.code()), (414, "uri_too_long"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_not_waited_for() {
+    let port = port().await;
+    let head = "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n";
+    let answer = exchange(port.address, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert_eq!(answers(&answer), 1);
+}

@@ -1,10 +1,15 @@
-use super::super::bench::{Bench, CH, USER, attach, call};
+use super::super::bench::{Bench, CH, OTHER, USER, attach, call};
+use crate::{
+    EngineConfig,
+    fake::{FakeAuth, FakeStore},
+};
 use greenroom_protocol::{
     error::{CloseCode, ErrorBody, Reason},
-    frame::{Ack, After, ClientFrame, ServerFrame},
-    id::Seq,
+    frame::{Ack, After, ClientFrame, Hello, ServerFrame},
+    id::{Channel, Seq},
 };
 use serde_json::json;
+use std::sync::Arc;
 
 fn assert_limited(error: &ErrorBody) {
     assert_eq!((error.reason, error.retry_after_ms), (Reason::RateLimited, Some(250)));
@@ -21,9 +26,9 @@ async fn limits_first_breach_is_told() {
         ServerFrame::Err { id: 7, error } => assert_limited(&error),
         frame => panic!("{frame:?}"),
     }
-    client.inner.send(attach(greenroom_protocol::id::Channel(2), After::Start, None)).await;
+    client.inner.send(attach(Channel(2), After::Start, None)).await;
     match client.recv().await {
-        ServerFrame::Error { ch: Some(greenroom_protocol::id::Channel(2)), error } => {
+        ServerFrame::Error { ch: Some(Channel(2)), error } => {
             assert_limited(&error);
         }
         frame => panic!("{frame:?}"),
@@ -62,4 +67,40 @@ async fn limits_repeated_breach_closes() {
     };
     assert!(told > 0);
     assert_eq!(code, Some(CloseCode::RateLimited));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_has_so_many_sockets_and_gets_them_back() {
+    let config = EngineConfig { connections_per_user: 2, ..EngineConfig::default() };
+    let bench = Bench::on(Arc::new(FakeStore::new()), config).await;
+    let first = bench.client(USER).await;
+    let _second = bench.client(USER).await;
+    let hello = Hello { v: (1, 1), token: Some(FakeAuth::token(USER)), ..Hello::default() };
+    let mut third = bench.socket();
+    third.send(ClientFrame::Hello(hello)).await;
+    assert_eq!(third.recv().await.unwrap_err(), Some(CloseCode::ConnectionLimit));
+    bench.client(OTHER).await;
+
+    drop(first);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await; // its task ends
+    bench.client(USER).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_has_so_many_attachments() {
+    let config = EngineConfig { attachments_per_connection: 1, ..EngineConfig::default() };
+    let bench = Bench::on(Arc::new(FakeStore::new()), config).await;
+    let mut client = bench.attached().await;
+    client.until_caught_up().await;
+    client.inner.send(attach(Channel(2), After::Start, None)).await;
+    match client.recv().await {
+        ServerFrame::Error { ch: Some(Channel(2)), error } => {
+            assert_eq!(error.reason, Reason::TooManyAttachments);
+        }
+        frame => panic!("{frame:?}"),
+    }
+    client.inner.send(ClientFrame::Detach { ch: CH }).await;
+    assert!(matches!(client.recv().await, ServerFrame::Detached(_)));
+    client.inner.send(attach(Channel(2), After::Start, None)).await;
+    assert!(matches!(client.recv().await, ServerFrame::Attached(_)));
 }
