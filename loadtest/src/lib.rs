@@ -6,6 +6,7 @@
 //! | `crash --bin PATH` | kills a server again and again, checks all that its clients saw: [`crash`] |
 //! | `faults --bin PATH` | each fault of a provider alone and mixtures of them, leaks counted: [`faults`] |
 //! | `compare --bin PATH --against CMD` | CPU, latency and memory beside another relay: [`measure`] |
+//! | `hostile --bin PATH` | floods and sockets that never finish, beside honest clients: [`hostile`] |
 //! | `idle`, `slow`, `first-delta` | memory at rest, slow readers, time to the first text |
 //!
 //! Exit codes: 0 passed, 1 did not pass, 2 could not be carried out.
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod crash;
 pub mod faults;
 pub mod greenroom;
+pub mod hostile;
 pub mod load;
 pub mod measure;
 pub mod mix;

@@ -8,6 +8,7 @@ use greenroom_loadtest::{
     measure::{
         compare::{self, CompareOptions},
         first_delta::{self, FirstDeltaOptions},
+        hostile::{self, HostileOptions},
         idle::{self, IdleOptions},
         slow::{self, SlowOptions},
     },
@@ -37,6 +38,8 @@ enum Command {
     Idle(IdleOptions),
     /// Measures what slow readers do to everybody else.
     Slow(SlowOptions),
+    /// Measures how long hostile clients are let, and what they do to everybody else.
+    Hostile(HostileOptions),
     /// Measures the time of the first text from the provider to the client.
     FirstDelta(FirstDeltaOptions),
 }
@@ -69,6 +72,7 @@ async fn run() -> Result<bool> {
         Command::Compare(options) => compare::run(options).await?,
         Command::Idle(options) => idle::run(options).await?,
         Command::Slow(options) => slow::run(options).await?,
+        Command::Hostile(options) => hostile::run(options).await?,
         Command::FirstDelta(options) => first_delta::run(options).await?,
     })
 }

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod first_delta;
+pub mod hostile;
 pub mod idle;
 pub mod slow;
 
