@@ -143,6 +143,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         Pin::new(&mut self.ws).start_send(message).map_err(socket_error)
     }
 
+    /// Sends every message back until the peer is gone or breaks the protocol, as conformance
+    /// suites want it.
+    #[cfg(feature = "conformance")]
+    pub async fn echo(mut self) {
+        while let Ok(message) = poll_fn(|cx| self.poll_message(cx)).await {
+            let sent = match message {
+                Message::Text(_) | Message::Binary(_) => self.ws.send(message).await,
+                Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                    self.ws.flush().await
+                }
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Sends what was fed and a close frame, and waits for the peer's and for its end.
     async fn farewell(mut self, frame: CloseFrame) {
         if self.ws.send(Message::Close(Some(frame))).await.is_ok() {
