@@ -30,6 +30,9 @@ pub(crate) mod connection;
 mod engine;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod journal;
 mod keeper;

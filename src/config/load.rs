@@ -79,6 +79,18 @@ pub fn load(sources: &Sources, mode: Mode) -> Result<Loaded, ConfigError> {
     merge(layers, mode)
 }
 
+/// Reads a file's text alone: neither files nor the environment.
+///
+/// # Errors
+/// As [`load`].
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub fn load_text(text: &str, mode: Mode) -> Result<Loaded, ConfigError> {
+    let mut problems = Problems::default();
+    let layer = Layer::toml(text, "greenroom.toml", &mut problems);
+    if problems.0.is_empty() { merge(vec![layer], mode) } else { Err(ConfigError(problems.0)) }
+}
+
 fn merge(layers: Vec<Layer>, mode: Mode) -> Result<Loaded, ConfigError> {
     let mut builder = config::Config::builder();
     for layer in layers {

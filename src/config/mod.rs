@@ -20,6 +20,8 @@ pub mod spec;
 
 pub use error::{ConfigError, Problem};
 pub use limits::LimitsConfig;
+#[cfg(feature = "fuzzing")]
+pub use load::load_text;
 pub use load::{Loaded, Mode, Resolved, Sources, load};
 pub use log::{LogConfig, LogFormat};
 pub use providers::ProviderConfig;

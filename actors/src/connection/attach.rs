@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Where an attachment begins, and why there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begin {
+pub(crate) enum Begin {
     /// After this entry.
     At(Seq, Mode),
     /// After this entry, since the place that was asked for does not exist.
@@ -24,7 +24,7 @@ pub(super) enum Begin {
 }
 
 /// Decides where an attachment begins.
-pub(super) fn begin(after: After, epoch: Epoch, view: &View) -> Begin {
+pub(crate) fn begin(after: After, epoch: Epoch, view: &View) -> Begin {
     let head = view.head;
     let open = view.open_from.map_or(head, |from| from.prev().min(head));
     match after {

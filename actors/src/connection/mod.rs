@@ -15,5 +15,7 @@ mod outbound;
 mod serve;
 mod timers;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use attach::{Begin, begin};
 pub(crate) use bell::Bell;
 pub(crate) use serve::{Edge, serve};
