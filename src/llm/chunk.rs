@@ -121,13 +121,7 @@ impl Chunk {
     /// # Errors
     /// It is no JSON object, or `choices` has another shape.
     pub(super) fn parse(data: &[u8]) -> Result<Self, serde_json::Error> {
-        match serde_json::from_slice(data) {
-            Ok(raw) => Ok(Self::from_raw(raw)),
-            Err(_) if str::from_utf8(data).is_err() => {
-                serde_json::from_str(&String::from_utf8_lossy(data)).map(Self::from_raw)
-            }
-            Err(error) => Err(error),
-        }
+        serde_json::from_str(&String::from_utf8_lossy(data)).map(Self::from_raw)
     }
 
     fn from_raw(raw: RawChunk<'_>) -> Self {
@@ -207,7 +201,16 @@ fn first_text<const N: usize>(values: [Option<&RawValue>; N]) -> Option<String> 
         .into_iter()
         .flatten()
         .filter(|value| value.get().starts_with('"') && value.get() != "\"\"")
-        .find_map(|value| serde_json::from_str(value.get()).ok())
+        .find_map(|value| string(value.get()))
+}
+
+/// The text of a JSON string, which mostly is what stands between its quotes.
+fn string(json: &str) -> Option<String> {
+    let plain = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match plain.filter(|plain| !plain.contains('\\')) {
+        Some(plain) => Some(plain.to_owned()),
+        None => serde_json::from_str(json).ok(),
+    }
 }
 
 fn details(raw: &RawValue) -> Option<String> {
