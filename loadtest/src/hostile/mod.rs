@@ -32,11 +32,11 @@ pub enum Kind {
     SlowHead,
     /// Sends a whole head and the body one byte now and then.
     SlowBody,
-    /// Sends headers without an end, as fast as they are taken.
+    /// Sends headers without an end, 7 KB every 5 ms.
     HeaderFlood,
     /// Opens a WebSocket and says nothing.
     SilentSocket,
-    /// Opens a WebSocket and sends a message in frames of one byte, as fast as they are taken.
+    /// Opens a WebSocket and sends a message in frames of one byte, 1,024 every 5 ms.
     FragmentFlood,
     /// Signs in on a WebSocket, then sends a message in frames of one byte, one now and then.
     SlowFragments,
@@ -82,7 +82,8 @@ pub struct Attack {
     pub token: String,
     /// Time between two bytes of those that are slow.
     pub drip: Duration,
-    /// Time from being closed to coming back.
+    /// Time from being closed to coming back, on average: it varies by half, so that sockets which
+    /// were closed together do not come together.
     pub again: Duration,
 }
 
@@ -214,7 +215,7 @@ impl Shared {
                 }
                 Err(_) => tally.refused.set(tally.refused.get() + 1),
             }
-            time::sleep(self.attack.again).await;
+            time::sleep(self.attack.again.mul_f64(rand::random_range(0.5..1.5))).await;
         }
     }
 

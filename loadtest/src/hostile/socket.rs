@@ -15,6 +15,10 @@ use tokio::{
 /// Longest wait for a connect and for the answer to an upgrade.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Time between two pieces of a flood, each of which is more than a limit allows: faster ones would
+/// fill the buffers of this machine and so tell of it, not of the server.
+const FLOOD_PAUSE: Duration = Duration::from_millis(5);
+
 /// A frame that is the first, or another one, of a message without an end; one byte, masked with
 /// zeros.
 const FIRST_FRAGMENT: [u8; 7] = [0x01, 0x81, 0, 0, 0, 0, b'x'];
@@ -67,12 +71,11 @@ async fn send(
         }
         Kind::HeaderFlood => {
             writer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await?;
-            let headers = b"x-flood: aaaaaaaaaaaaaaaa\r\n".repeat(64);
-            trickle(writer, &headers, Duration::ZERO).await
+            trickle(writer, &b"x-flood: aaaaaaaaaaaaaaaa\r\n".repeat(256), FLOOD_PAUSE).await
         }
         Kind::FragmentFlood => {
             writer.write_all(&FIRST_FRAGMENT).await?;
-            trickle(writer, &FRAGMENT.repeat(256), Duration::ZERO).await
+            trickle(writer, &FRAGMENT.repeat(1024), FLOOD_PAUSE).await
         }
         Kind::SlowFragments => {
             writer.write_all(&ws::text(hello.as_bytes())).await?;
@@ -86,9 +89,7 @@ async fn send(
 async fn trickle(writer: &mut WriteHalf<'_>, bytes: &[u8], pause: Duration) -> io::Result<()> {
     loop {
         writer.write_all(bytes).await?;
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
+        sleep(pause).await;
     }
 }
 

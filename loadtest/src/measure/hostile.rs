@@ -35,7 +35,7 @@ pub struct HostileOptions {
     /// Milliseconds between two bytes of those that are slow.
     #[arg(long, default_value_t = 500)]
     pub drip_ms: u64,
-    /// Milliseconds from being closed to coming back.
+    /// Milliseconds from being closed to coming back, on average.
     #[arg(long, default_value_t = 1000)]
     pub again_ms: u64,
     /// Sessions of the honest clients, which stream.
