@@ -23,6 +23,7 @@
 //! | session, runs | 9 | `queue_full` |
 //! | connection, operations | 64 | the socket is not read |
 //! | connection, answers | what one message asks for | the socket is not read |
+//! | follower, entries | one read, 64 KiB | whoever follows asks for the next when it has room |
 //! | ring | the tail in no segment, and 32 KiB | readers below it read segments |
 //! | provider, calls | configured | a run waits, then fails with `provider_rate_limited` |
 
@@ -49,6 +50,7 @@ mod sync;
 mod user;
 mod users;
 
+pub use connection::{Begun, Done, Followed, Follower, Tree};
 pub use engine::{Engine, EngineError};
 pub use health::Health;
 pub use meter::Meter;

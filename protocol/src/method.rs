@@ -253,22 +253,14 @@ impl Method {
     /// # Errors
     /// The error to answer with.
     pub fn from_call(call: &Call) -> Result<Self, ErrorBody> {
-        Ok(match call.method.as_str() {
+        let method = match call.method.as_str() {
             "session.create" => {
-                let create: SessionCreate = params_or_default(call)?;
-                if create.title.len() > TITLE_BYTES_MAX {
-                    return Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")));
-                }
-                Self::SessionCreate(session(call)?, cid(call)?, create)
+                Self::SessionCreate(session(call)?, cid(call)?, params_or_default(call)?)
             }
             "session.get" => Self::SessionGet(session(call)?),
             "session.list" => Self::SessionList(params_or_default(call)?),
             "session.close" => Self::SessionClose(session(call)?, cid(call)?),
-            "run.start" => {
-                let start: RunStart = params(call)?;
-                check_prompt(&start.input)?;
-                Self::RunStart(session(call)?, cid(call)?, start)
-            }
+            "run.start" => Self::RunStart(session(call)?, cid(call)?, params(call)?),
             "run.cancel" => Self::RunCancel(session(call)?, cid(call)?, params(call)?),
             "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
             "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
@@ -284,7 +276,30 @@ impl Method {
                 let message = format!("unknown method {name:?}; see the protocol's list");
                 return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
             }
-        })
+        };
+        method.check()?;
+        Ok(method)
+    }
+
+    /// Checks the limits that types do not show: of a title, of a prompt.
+    ///
+    /// # Errors
+    /// The error to answer with.
+    pub fn check(&self) -> Result<(), ErrorBody> {
+        match self {
+            Self::SessionCreate(_, _, create) if create.title.len() > TITLE_BYTES_MAX => {
+                Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")))
+            }
+            Self::RunStart(_, _, start) => check_prompt(&start.input),
+            Self::SessionCreate(..)
+            | Self::SessionGet(_)
+            | Self::SessionList(_)
+            | Self::SessionClose(..)
+            | Self::RunCancel(..)
+            | Self::HistoryGet(..)
+            | Self::FilesList(..)
+            | Self::FilesGet(..) => Ok(()),
+        }
     }
 
     /// The call that asks for it; whoever sends it sets its `id`.

@@ -40,6 +40,25 @@ pub(crate) fn begin(after: After, epoch: Epoch, view: &View) -> Begin {
     }
 }
 
+/// How an attachment began, as its client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Where it was asked for.
+    Attached(Attached),
+    /// Elsewhere: the place that was asked for does not exist.
+    Reset(Reset),
+}
+
+impl Begun {
+    /// The frame that says so.
+    pub(super) fn frame(self) -> ServerFrame {
+        match self {
+            Self::Attached(attached) => ServerFrame::Attached(attached),
+            Self::Reset(reset) => ServerFrame::Reset(reset),
+        }
+    }
+}
+
 /// Attaches to a session, which need not be awake for it.
 ///
 /// # Errors
@@ -49,7 +68,7 @@ pub(super) async fn attach(
     user: UserId,
     bell: Arc<Bell>,
     attach: Attach,
-) -> Result<(Attachment, ServerFrame), ErrorBody> {
+) -> Result<(Attachment, Begun), ErrorBody> {
     let (session, ch) = (attach.session, attach.ch);
     let lease = edge.sessions.lease(session).await?;
     let feed = feed(edge, &lease, session).await?;
@@ -59,17 +78,17 @@ pub(super) async fn attach(
     // Watched first: what comes between the look at the head and the first read rings the bell.
     let watch = feed.watch(ch, bell);
     let (view, epoch) = (feed.view(), feed.epoch);
-    let (after, frame) = match begin(attach.after, epoch, &view) {
+    let (after, begun) = match begin(attach.after, epoch, &view) {
         Begin::At(after, mode) => {
             edge.node.meter.resumes.inc();
             let View { head, status, run, .. } = view;
             let attached = Attached { ch, session, epoch, head, after, mode, status, run };
-            (after, ServerFrame::Attached(attached))
+            (after, Begun::Attached(attached))
         }
         Begin::Reset(after, reason) => {
             edge.node.meter.resets.inc();
             let View { head, status, .. } = view;
-            (after, ServerFrame::Reset(Reset { ch, session, epoch, head, after, reason, status }))
+            (after, Begun::Reset(Reset { ch, session, epoch, head, after, reason, status }))
         }
     };
     let skips = plant::is(Plant::ReplayOffByOne)
@@ -78,7 +97,7 @@ pub(super) async fn attach(
     let after = if skips { after.next() } else { after };
     edge.node.meter.attachments.inc();
     let attachment = Attachment::new(&attach, (lease, feed, watch), (after, view.head), edge);
-    Ok((attachment, frame))
+    Ok((attachment, begun))
 }
 
 /// The session's feed: the one that is there, or a new one from the store.

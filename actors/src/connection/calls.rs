@@ -18,8 +18,16 @@ use std::sync::Arc;
 /// Largest page of entries, in bytes, so that an answer stays a moderate frame.
 const PAGE_BYTES_MAX: usize = 32 * 1024;
 
-/// A result as JSON, and whether the command was repeated.
 type Result<T> = std::result::Result<T, ErrorBody>;
+
+/// What a method brought.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The method's result as JSON: see [`greenroom_protocol::method`].
+    pub result: Box<RawValue>,
+    /// The command had been accepted before; this is the answer of that time, or its like.
+    pub duplicate: bool,
+}
 
 /// Performs a call: the frame that answers it.
 pub(super) async fn perform(edge: &Edge, principal: Principal, call: &Call) -> String {
@@ -28,16 +36,16 @@ pub(super) async fn perform(edge: &Edge, principal: Principal, call: &Call) -> S
         Err(error) => Err(error),
     };
     match result {
-        Ok((result, duplicate)) => write_ok(call.id, duplicate, &result),
+        Ok(Done { result, duplicate }) => write_ok(call.id, duplicate, &result),
         Err(error) => ServerFrame::Err { id: call.id, error }.encode(),
     }
 }
 
-async fn dispatch(
-    edge: &Edge,
-    principal: Principal,
-    method: Method,
-) -> Result<(Box<RawValue>, bool)> {
+/// Performs a method whose parameters were checked.
+///
+/// # Errors
+/// What to tell the client.
+pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) -> Result<Done> {
     let by = principal.user;
     let (session, command) = match method {
         Method::SessionCreate(session, cid, create) => {
@@ -49,7 +57,8 @@ async fn dispatch(
         Method::SessionGet(session) => return first(&get(edge, principal, session).await?),
         Method::SessionList(list) => return first(&sessions(edge, principal, &list).await?),
         Method::HistoryGet(session, get) => {
-            return Ok((history(edge, principal, session, &get).await?, false));
+            let result = history(edge, principal, session, &get).await?;
+            return Ok(Done { result, duplicate: false });
         }
         Method::FilesList(session, list) => {
             owned(edge, principal, session).await?;
@@ -61,21 +70,21 @@ async fn dispatch(
         }
     };
     let Answered { answer, duplicate } = edge.sessions.call(session, by, command).await?;
-    let json = match answer {
+    let result = match answer {
         Answer::Info(info) => json(&info)?,
         Answer::Accepted(accepted) => json(&accepted)?,
         Answer::Cancelled(cancelled) => json(&cancelled)?,
         Answer::Taken => json(&())?,
     };
-    Ok((json, duplicate))
+    Ok(Done { result, duplicate })
 }
 
 fn json(value: &impl Serialize) -> Result<Box<RawValue>> {
     to_raw_value(value).map_err(|_| ErrorBody::internal())
 }
 
-fn first(value: &impl Serialize) -> Result<(Box<RawValue>, bool)> {
-    Ok((json(value)?, false))
+fn first(value: &impl Serialize) -> Result<Done> {
+    Ok(Done { result: json(value)?, duplicate: false })
 }
 
 /// The store's failure, as the client sees it.
@@ -88,7 +97,11 @@ pub(super) fn unavailable(error: StoreError) -> ErrorBody {
 }
 
 /// The row of a session that is the caller's.
-async fn owned(edge: &Edge, principal: Principal, session: SessionId) -> Result<SessionRow> {
+pub(super) async fn owned(
+    edge: &Edge,
+    principal: Principal,
+    session: SessionId,
+) -> Result<SessionRow> {
     let row = edge.node.store.session(session).await.map_err(unavailable)?;
     row.filter(|row| row.user == principal.user).ok_or_else(ErrorBody::session_not_found)
 }

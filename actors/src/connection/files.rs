@@ -1,8 +1,11 @@
 //! `files.list` and `files.get`: git objects as clients see them.
 
-use super::{calls::unavailable, serve::Edge};
+use super::{
+    calls::{owned, unavailable},
+    serve::Edge,
+};
 use crate::{
-    port::{ObjectKind, Oid},
+    port::{ObjectKind, Oid, Principal},
     run::{project, tree::Commit},
     session::{Answer, command::Command},
 };
@@ -13,12 +16,78 @@ use greenroom_protocol::{
     limit::PAGE_ITEMS_MAX,
     method::{FileInfo, FilePage, FileSlice, FilesGet, FilesList},
 };
-use std::ops::Bound;
+use std::{collections::BTreeMap, ops::Bound};
 
 /// Most text of one slice, in bytes of JSON.
 const SLICE_BYTES_MAX: usize = 24 * 1024;
 
 type Result<T> = std::result::Result<T, ErrorBody>;
+
+/// All files of one commit, each read when it is wanted.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    edge: Edge,
+    session: SessionId,
+    commit: Oid,
+    time_secs: u64,
+    files: BTreeMap<String, Oid>,
+}
+
+impl Tree {
+    /// The commit that is asked for, or the head; `None` where nothing was committed yet.
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub(crate) async fn open(
+        edge: Edge,
+        principal: Principal,
+        session: SessionId,
+        asked: Option<&str>,
+    ) -> Result<Option<Self>> {
+        owned(&edge, principal, session).await?;
+        let Some((oid, found, _)) = commit(&edge, session, asked).await? else { return Ok(None) };
+        let store = &*edge.node.store;
+        let files = project::walk(store, session, found.tree).await.map_err(unavailable)?;
+        Ok(Some(Self { edge, session, commit: oid, time_secs: found.time_secs, files }))
+    }
+
+    /// The commit.
+    #[must_use]
+    pub const fn commit(&self) -> Oid {
+        self.commit
+    }
+
+    /// When it was made, in seconds since 1970.
+    #[must_use]
+    pub const fn time_secs(&self) -> u64 {
+        self.time_secs
+    }
+
+    /// Paths and ids of contents, by path. Paths are relative, without `..`, and safe on every
+    /// system: the engine refuses others before it commits them.
+    #[must_use]
+    pub const fn files(&self) -> &BTreeMap<String, Oid> {
+        &self.files
+    }
+
+    /// The id of a file's contents.
+    ///
+    /// # Errors
+    /// `file_not_found`.
+    pub fn find(&self, path: &str) -> Result<Oid> {
+        self.files.get(path).copied().ok_or_else(|| not_found("file"))
+    }
+
+    /// Contents by their id, which must be one of [`Tree::files`].
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub async fn read(&self, oid: Oid) -> Result<Bytes> {
+        let store = &*self.edge.node.store;
+        let read = project::read_object(store, self.session, oid, ObjectKind::Blob).await;
+        read.map_err(unavailable)
+    }
+}
 
 fn not_found(what: &str) -> ErrorBody {
     let message = format!("no such {what} in this session; see files.list");

@@ -1,7 +1,7 @@
 //! What comes from the client.
 
 use super::{
-    attach,
+    attach::{self, Begun},
     attachment::Attachment,
     calls,
     serve::{Connection, Pending},
@@ -31,8 +31,8 @@ pub(super) enum Op {
 /// What an operation brought.
 #[derive(Debug)]
 pub(super) enum OpDone {
-    /// An attachment and the frame that announces it.
-    Attached(Box<(Attachment, ServerFrame)>),
+    /// An attachment and how it began.
+    Attached(Box<(Attachment, Begun)>),
     /// An attachment that did not begin.
     NotAttached(Channel, ErrorBody),
     /// The answer to a call.
@@ -193,8 +193,8 @@ impl<S: Socket> Connection<S> {
                 self.outbox.push(ServerFrame::Error { ch: Some(ch), error }.encode());
             }
             OpDone::Attached(attached) => {
-                let (attachment, frame) = *attached;
-                self.outbox.push(frame.encode());
+                let (attachment, begun) = *attached;
+                self.outbox.push(begun.frame().encode());
                 let ch = attachment.ch;
                 self.attachments.push(attachment);
                 self.make_ready(ch);

@@ -2,13 +2,15 @@
 //!
 //! A connection is a plain task that its user owns. It waits for the session (calls) and for the
 //! store (reads below the ring); nothing waits for it. Entries do not pass through a mailbox: the
-//! task reads the shared ring by cursor when its bell rings.
+//! task reads the shared ring by cursor when its bell rings. A [`Follower`] is an attachment without
+//! a socket, for HTTP and for dialects: it reads the same ring by the same cursors.
 
 mod attach;
 mod attachment;
 mod bell;
 mod calls;
 mod files;
+mod follower;
 mod handshake;
 mod inbound;
 mod outbound;
@@ -17,5 +19,10 @@ mod timers;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use attach::{Begin, begin};
+pub use attach::Begun;
 pub(crate) use bell::Bell;
+pub use calls::Done;
+pub(crate) use calls::dispatch;
+pub use files::Tree;
+pub use follower::{Followed, Follower};
 pub(crate) use serve::{Edge, serve};

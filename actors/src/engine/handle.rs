@@ -2,13 +2,18 @@
 
 use super::actor::{EngineActor, EngineArguments, Parts};
 use crate::{
-    connection::serve,
+    connection::{Done, Follower, Tree, dispatch, serve},
     health::Health,
     meter::Meter,
     node::{EngineConfig, Ports},
-    port::{Incarnation, Principal, Socket, StoreError},
+    port::{Incarnation, Limited, Principal, Socket, StoreError},
 };
-use greenroom_protocol::error::CloseCode;
+use greenroom_protocol::{
+    error::{CloseCode, Code, ErrorBody, Reason},
+    frame::After,
+    id::SessionId,
+    method::Method,
+};
 use ractor::{Actor, ActorRef};
 use std::{
     sync::{Arc, Mutex},
@@ -78,6 +83,56 @@ impl Engine {
         serve(self.parts.edge.clone(), socket, ticket).await;
     }
 
+    /// Performs a method for a client that has no socket: with the checks, the limits and the
+    /// effect that it has over a socket.
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub async fn call(&self, principal: Principal, method: Method) -> Result<Done, ErrorBody> {
+        self.count(principal)?;
+        method.check()?;
+        dispatch(&self.parts.edge, principal, method).await
+    }
+
+    /// Attaches a client that has no socket to a session.
+    ///
+    /// # Errors
+    /// What to tell the client; among them, that the user has too many sockets and followers.
+    pub async fn follow(
+        &self,
+        principal: Principal,
+        session: SessionId,
+        after: After,
+    ) -> Result<Follower, ErrorBody> {
+        self.count(principal)?;
+        Follower::begin(self.parts.edge.clone(), principal, session, after).await
+    }
+
+    /// The files at a commit of a session, or at its head; `None`: nothing was committed yet.
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub async fn files(
+        &self,
+        principal: Principal,
+        session: SessionId,
+        commit: Option<&str>,
+    ) -> Result<Option<Tree>, ErrorBody> {
+        self.count(principal)?;
+        Tree::open(self.parts.edge.clone(), principal, session, commit).await
+    }
+
+    /// Counts a request as a message of its user.
+    fn count(&self, principal: Principal) -> Result<(), ErrorBody> {
+        let node = &self.parts.edge.node;
+        node.limiter.check(Limited::UserMessage(principal.user)).map_err(|retry_after_ms| {
+            node.meter.rate_limited.inc();
+            let message = "too many requests of this user; wait a little";
+            ErrorBody::new(Code::ResourceExhausted, Reason::RateLimited, message)
+                .retry_after_ms(retry_after_ms)
+        })
+    }
+
     /// Whether the node can take new work.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
@@ -109,7 +164,7 @@ impl Engine {
 
     /// Panics a session's actor.
     #[cfg(test)]
-    pub(super) async fn panic_session(&self, session: greenroom_protocol::id::SessionId) {
+    pub(super) async fn panic_session(&self, session: SessionId) {
         if let Ok(handle) = self.parts.edge.sessions.wake(session).await {
             handle.panic();
         }
