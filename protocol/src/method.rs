@@ -253,14 +253,20 @@ impl Method {
     /// # Errors
     /// The error to answer with.
     pub fn from_call(call: &Call) -> Result<Self, ErrorBody> {
-        let method = match call.method.as_str() {
+        Ok(match call.method.as_str() {
             "session.create" => {
-                Self::SessionCreate(session(call)?, cid(call)?, params_or_default(call)?)
+                let create: SessionCreate = params_or_default(call)?;
+                check_title(&create.title)?;
+                Self::SessionCreate(session(call)?, cid(call)?, create)
             }
             "session.get" => Self::SessionGet(session(call)?),
             "session.list" => Self::SessionList(params_or_default(call)?),
             "session.close" => Self::SessionClose(session(call)?, cid(call)?),
-            "run.start" => Self::RunStart(session(call)?, cid(call)?, params(call)?),
+            "run.start" => {
+                let start: RunStart = params(call)?;
+                check_prompt(&start.input)?;
+                Self::RunStart(session(call)?, cid(call)?, start)
+            }
             "run.cancel" => Self::RunCancel(session(call)?, cid(call)?, params(call)?),
             "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
             "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
@@ -276,23 +282,19 @@ impl Method {
                 let message = format!("unknown method {name:?}; see the protocol's list");
                 return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
             }
-        };
-        method.check()?;
-        Ok(method)
+        })
     }
 
-    /// Checks the limits that types do not show: of a title, of a prompt.
+    /// Checks the limits that types do not show, of a title and of a prompt, as
+    /// [`Self::from_call`] does; for a method that came another way.
     ///
     /// # Errors
     /// The error to answer with.
     pub fn check(&self) -> Result<(), ErrorBody> {
         match self {
-            Self::SessionCreate(_, _, create) if create.title.len() > TITLE_BYTES_MAX => {
-                Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")))
-            }
+            Self::SessionCreate(_, _, create) => check_title(&create.title),
             Self::RunStart(_, _, start) => check_prompt(&start.input),
-            Self::SessionCreate(..)
-            | Self::SessionGet(_)
+            Self::SessionGet(_)
             | Self::SessionList(_)
             | Self::SessionClose(..)
             | Self::RunCancel(..)
@@ -356,6 +358,13 @@ impl Method {
 #[must_use]
 pub fn page_items(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE_ITEMS_MAX).clamp(1, PAGE_ITEMS_MAX)
+}
+
+fn check_title(title: &str) -> Result<(), ErrorBody> {
+    if title.len() > TITLE_BYTES_MAX {
+        return Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")));
+    }
+    Ok(())
 }
 
 fn check_prompt(prompt: &str) -> Result<(), ErrorBody> {

@@ -4,7 +4,7 @@ use greenroom_actors::port::StoreError;
 use std::time::Duration;
 
 /// What was wrong with one field of a request. Never repeats the field's value.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct FieldError {
     /// JSON pointer to the field.
     pub path: &'static str,
@@ -27,6 +27,12 @@ pub enum AuthFailure {
     /// The refresh token is unknown, expired, or was used before.
     #[error("the refresh token is not valid any more; sign in again")]
     BadRefreshToken,
+    /// The token is good, and the account is gone.
+    #[error("the account does not exist any more; sign in again")]
+    NoAccount,
+    /// Somebody else changes the same thing, again and again.
+    #[error("it changes all the time; try again")]
+    Conflict,
     /// Too many passwords are being hashed, or too many tickets are outstanding.
     #[error("the server is busy; try again")]
     Busy {

@@ -25,5 +25,5 @@ pub use email::Email;
 pub use failure::{AuthFailure, FieldError};
 pub use keys::{KeyError, Keys};
 pub use secret::Secret;
-pub use service::{Auth, AuthStartError, Grant};
+pub use service::{Auth, AuthStartError, Grant, Profile};
 pub use ticket::Ticket;

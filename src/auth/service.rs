@@ -208,8 +208,12 @@ impl Auth {
     async fn create(&self, email: &Email, hash: Option<String>) -> Result<UserId, AuthFailure> {
         let now_ms = self.clock.now_ms();
         let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &rand::random()).into_uuid();
-        let user =
-            User { email: email.as_str().to_owned(), password_hash: hash, created_at_ms: now_ms };
+        let user = User {
+            email: email.as_str().to_owned(),
+            password_hash: hash,
+            created_at_ms: now_ms,
+            name: None,
+        };
         let id = UserId::new(uuid);
         self.users.create(id, &user, email).await?;
         Ok(id)
@@ -242,13 +246,16 @@ impl Auth {
         let renewed = async {
             let hash = self.passwords.hash(password).await?;
             let user = User { password_hash: Some(hash), ..found.user.clone() };
-            self.users.replace(found, &user).await
+            self.users.replace(found, &user).await.map(drop)
         };
         if let Err(error) = renewed.await {
             tracing::warn!(%error, user = %found.id, "a password's hash keeps its old cost");
         }
     }
 }
+
+mod profile;
+pub use profile::Profile;
 
 #[cfg(test)]
 mod tests;

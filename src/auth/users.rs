@@ -21,6 +21,9 @@ pub(super) struct User {
     /// None: nobody can sign in with a password.
     pub(super) password_hash: Option<String>,
     pub(super) created_at_ms: u64,
+    /// What others see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
 }
 
 impl fmt::Debug for User {
@@ -30,11 +33,11 @@ impl fmt::Debug for User {
 }
 
 /// An account as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) id: UserId,
     pub(super) user: User,
-    version: u64,
+    pub(super) version: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,16 +87,27 @@ impl Users {
             Some(document) => Some(read::<Name>(EMAIL, &document.bytes)?),
             None => None,
         };
-        let id = name.map_or_else(|| UserId::new(uuid::Uuid::nil()), |name| name.user);
+        self.get(name.map_or_else(|| UserId::new(uuid::Uuid::nil()), |name| name.user)).await
+    }
+
+    /// The account of a user.
+    pub(super) async fn get(&self, id: UserId) -> Result<Option<Found>, AuthFailure> {
         let Some(document) = self.0.document(USER, &id.to_string()).await? else { return Ok(None) };
         let user = read(USER, &document.bytes)?;
         Ok(Some(Found { id, user, version: document.version }))
     }
 
-    /// Changes an account, unless it has changed since it was read.
-    pub(super) async fn replace(&self, found: &Found, user: &User) -> Result<(), AuthFailure> {
-        self.0.put_document(USER, &found.id.to_string(), found.version, write(user)?).await?;
-        Ok(())
+    /// Changes an account; its version then. None: it has changed since it was read, and stays.
+    pub(super) async fn replace(
+        &self,
+        found: &Found,
+        user: &User,
+    ) -> Result<Option<u64>, AuthFailure> {
+        let key = found.id.to_string();
+        match self.0.put_document(USER, &key, found.version, write(user)?).await? {
+            Put::Written(version) => Ok(Some(version)),
+            Put::Conflict(_) => Ok(None),
+        }
     }
 }
 

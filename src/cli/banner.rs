@@ -55,7 +55,7 @@ fn addresses(facts: &Facts<'_>) -> String {
     format!(
         "\nGreenroom is ready.\n
   Console    {url}/console   (in a browser)
-  REST       {url}/api/v1
+  REST       {url}/api/v1   documentation {url}/docs
   WebSocket  {}   subprotocol {SUBPROTOCOL}
   Internal   http://{internal}/readyz  /livez  /metrics
   Provider   {} with {}{stand_in}

@@ -11,12 +11,11 @@
 //! what a model wrote, no token for one, and a page is shown before its run has committed. A `srcdoc`
 //! would be under the console's policy, which allows none of a generated page's scripts.
 
-use crate::rest::{Response, Route};
+use crate::rest::{Asked, Response, Route};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
-use warp::Filter as _;
+use std::{fmt::Write as _, future::ready};
 
 /// What the console's own files may do: run the server's scripts and talk to the server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -96,10 +95,9 @@ pub fn console_routes() -> Vec<Route> {
 
 fn route(asset: &'static Asset) -> Route {
     let tag = tag(asset.bytes);
-    let handler = warp::header::headers_cloned()
-        .map(move |headers: HeaderMap| answer(asset, &tag, &headers))
-        .boxed();
-    Route::at(Method::GET, asset.path, handler)
+    Route::at(Method::GET, asset.path, move |asked: Asked| {
+        ready(Ok(answer(asset, &tag, &asked.headers)))
+    })
 }
 
 /// The name of these very bytes: a browser asks for them again only once they have changed.

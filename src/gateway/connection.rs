@@ -6,7 +6,7 @@ use super::{
     server::Shared,
     site::{Pending, Visit},
 };
-use crate::rest::Response;
+use crate::rest::{Leaving, Response};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -58,7 +58,9 @@ pub(super) async fn http<S: Stream>(
         marks,
         pending: Arc::new(Mutex::new(None)),
         shutdown: shared.shutdown.clone(),
+        leaving: Leaving(shared.shutdown.child_token()),
     };
+    let leaving = visit.leaving.clone();
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, visit) = (Arc::clone(&shared), visit.clone());
         async move { Ok::<Response, Infallible>(shared.site.answer(&visit, request).await) }
@@ -68,8 +70,10 @@ pub(super) async fn http<S: Stream>(
     let mut connection = pin!(connection);
     let leave = async {
         tokio::select! {
-            () = shared.shutdown.cancelled() => {}
-            () = sleep(Duration::from_millis(shared.config.http_connection_ms_max)) => {}
+            () = leaving.0.cancelled() => {}
+            () = sleep(Duration::from_millis(shared.config.http_connection_ms_max)) => {
+                leaving.0.cancel(); // streams end, and are taken up again elsewhere
+            }
         }
     };
     let ended = tokio::select! {

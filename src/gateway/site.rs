@@ -8,17 +8,18 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    rest::{Client, Facts, Finish, Limits, Problem, Proxies, Response, forbidden_origin},
+    rest::{
+        Allowance, Client, Facts, Finish, Leaving, Limits, Problem, Proxies, Response, compressed,
+        forbidden_origin,
+    },
 };
 use futures_util::FutureExt as _;
 use greenroom_actors::port::BoxFuture;
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::{
     body::{Body as _, Incoming},
-    service::Service as _,
     upgrade::OnUpgrade,
 };
-use hyper_util::service::TowerToHyperService;
 use std::{
     convert::Infallible,
     fmt,
@@ -32,7 +33,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use warp::filters::BoxedFilter;
+use tracing::Instrument as _;
 
 /// One port's answers.
 pub(super) struct Site {
@@ -71,6 +72,8 @@ pub(super) struct Visit {
     /// Filled by the request that becomes a WebSocket.
     pub(super) pending: Arc<Mutex<Option<Pending>>>,
     pub(super) shutdown: CancellationToken,
+    /// When the connection should end.
+    pub(super) leaving: Leaving,
 }
 
 /// A WebSocket whose answer is on its way.
@@ -84,7 +87,7 @@ pub(super) struct Pending {
 
 impl Site {
     pub(super) fn new(finish: Finish, config: &GatewayConfig, public: Option<Public>) -> Self {
-        let routes = routes(finish.api.filter());
+        let routes = Box::new(compressed(finish.api.filter()));
         let request_wait = Duration::from_millis(config.request_ms_max);
         Self { routes, finish, request_wait, url_bytes_max: config.url_bytes_max, public }
     }
@@ -100,7 +103,9 @@ impl Site {
     pub(super) async fn answer(&self, visit: &Visit, request: Request<Incoming>) -> Response {
         let (facts, begun) = (self.finish.facts(&request), Instant::now());
         let method = request.method().clone();
-        let answer = self.try_answer(visit, &facts, request).await;
+        // What is logged on the way carries the id that the answer has.
+        let span = tracing::info_span!("request", request_id = %facts.id);
+        let answer = self.try_answer(visit, &facts, request).instrument(span).await;
         let mut response = answer.unwrap_or_else(Response::from);
         self.finish.finish(&facts, &mut response);
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -128,19 +133,28 @@ impl Site {
     ) -> Result<Response, Problem> {
         check_head(&request, &visit.marks)?;
         check_url(&request, self.url_bytes_max)?;
-        let mut client = Client { ip: visit.peer };
+        let (mut client, mut allowance) = (Client { ip: visit.peer }, None);
         if let Some(public) = &self.public {
             client = public.proxies.client(visit.peer, request.headers());
             match request.uri().path() {
                 upgrade::PATH => return self.upgrade(public, visit, facts, client, request),
                 upgrade::GENERATE_PATH => return Err(upgrade::generate()),
-                _ => public.limits.request(client.source())?,
+                _ => allowance = public.limits.request(client.source())?,
             }
         }
         if let Some(preflight) = self.finish.preflight(facts) {
             return Ok(preflight);
         }
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(visit.leaving.clone());
+        let mut response = self.route(facts, request).await.unwrap_or_else(Response::from);
+        if let Some(allowance) = allowance {
+            response.extensions_mut().insert::<Allowance>(allowance);
+        }
+        Ok(response)
+    }
+
+    async fn route(&self, facts: &Facts, request: Request<Incoming>) -> Result<Response, Problem> {
         let answer = AssertUnwindSafe((self.routes)(request)).catch_unwind();
         match timeout(self.request_wait, answer).await {
             Ok(Ok(Ok(response))) => Ok(response),
@@ -189,11 +203,6 @@ impl Site {
         *pending = Some(Pending { on, upgraded, handshake });
         Ok(response)
     }
-}
-
-fn routes(filter: BoxedFilter<(Response,)>) -> Routes {
-    let service = TowerToHyperService::new(warp::service(filter));
-    Box::new(move |request| Box::pin(service.call(request)))
 }
 
 fn bad_ticket() -> Problem {

@@ -1,31 +1,45 @@
 //! Routes for signing up, signing in and staying signed in.
 
-use super::{Limits, Problem, Response, Route, bearer, json, reply};
+use super::{Asked, Limits, Operation, Problem, Response, Route, bearer, reply};
 use crate::auth::{Auth, Grant};
-use futures_util::TryFutureExt as _;
 use greenroom_protocol::id::UserId;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
-use warp::Filter;
 
-/// Body of `register` and `login`. No `Debug`: it holds a password.
-#[derive(Deserialize)]
+/// Body of `register`. No `Debug`: it holds a password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    /// Name to sign in with.
+    #[schemars(length(max = 254), regex(pattern = EMAIL_PATTERN))]
+    email: String,
+    /// At most 72 bytes of UTF-8, and none of the commonest.
+    #[schemars(length(min = 8, max = 72), regex(pattern = "^[^\u{0}]*$"))]
+    password: String,
+}
+
+/// Body of `login`. No `Debug`: it holds a password.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
     email: String,
     password: String,
 }
 
+/// What the server takes for an address.
+const EMAIL_PATTERN: &str = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$";
+
 /// Body of `refresh` and `logout`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RefreshToken {
     refresh_token: String,
 }
 
 /// Answer of `register`, `login` and `refresh`, by the names of OAuth.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tokens {
     user_id: UserId,
     token_type: &'static str,
@@ -37,76 +51,106 @@ struct Tokens {
     refresh_expires_at_ms: u64,
 }
 
-#[derive(Serialize)]
+/// A single-use ticket for `/ws?ticket=…`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ticket")]
 struct TicketAnswer {
     ticket: String,
-    expires_in_ms: u128,
+    expires_in_ms: u64,
+}
+
+/// What these routes work with.
+struct Desk {
+    auth: Arc<Auth>,
+    limits: Arc<Limits>,
+    body_wait: Duration,
 }
 
 /// The routes below `/api/v1/auth`, and `POST /api/v1/ws/ticket`. A body may take `body_wait`.
 #[must_use]
 pub fn auth_routes(auth: &Arc<Auth>, limits: &Arc<Limits>, body_wait: Duration) -> Vec<Route> {
-    let limited = {
-        let limits = Arc::clone(limits);
-        move |client: super::Client| limits.auth(client.source())
-    };
-    let register = {
-        let auth = Arc::clone(auth);
-        json(body_wait, limited.clone(), move |_, asked: Credentials| {
-            let auth = Arc::clone(&auth);
-            async move {
-                let grant = auth.register(&asked.email, asked.password).await?;
-                Ok(tokens(StatusCode::CREATED, grant))
-            }
-        })
-    };
-    let login = {
-        let (auth, limits) = (Arc::clone(auth), Arc::clone(limits));
-        json(body_wait, limited.clone(), move |client, asked: Credentials| {
-            let (auth, limits) = (Arc::clone(&auth), Arc::clone(&limits));
-            async move {
-                limits.sign_in(&asked.email, client.source())?;
-                let grant = auth.login(&asked.email, asked.password).await?;
-                limits.signed_in(&asked.email, client.source());
-                Ok(tokens(StatusCode::OK, grant))
-            }
-        })
-    };
-    let refresh = {
-        let auth = Arc::clone(auth);
-        json(body_wait, limited.clone(), move |_, asked: RefreshToken| {
-            let auth = Arc::clone(&auth);
-            async move { Ok(tokens(StatusCode::OK, auth.refresh(&asked.refresh_token).await?)) }
-        })
-    };
-    let logout = {
-        let auth = Arc::clone(auth);
-        json(body_wait, limited, move |_, asked: RefreshToken| {
-            let auth = Arc::clone(&auth);
-            async move {
-                auth.logout(&asked.refresh_token).await?;
-                let mut response = Response::default();
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                Ok(response)
-            }
-        })
-    };
-    let ticket = {
-        let auth = Arc::clone(auth);
-        warp::header::headers_cloned()
-            .then(move |headers: HeaderMap| {
-                let auth = Arc::clone(&auth);
-                async move { ticket(&auth, &headers) }.unwrap_or_else(Response::from)
-            })
-            .boxed()
-    };
+    let desk = Desk { auth: Arc::clone(auth), limits: Arc::clone(limits), body_wait };
+    let desk = Arc::new(desk);
+    let bad_refresh = "`bad_refresh_token`: it is unknown, expired or was used before; sign in";
+    let register = Operation::new("register", "auth", "Sign up, and sign in")
+        .body::<Registration>()
+        .answers::<Tokens>(201, "Tokens")
+        .fails(409, "`email_taken`: there is an account with this address")
+        .fails(422, "`validation_failed`: `errors` says what is wrong where");
+    let login = Operation::new("login", "auth", "Sign in")
+        .body::<Credentials>()
+        .answers::<Tokens>(200, "Tokens")
+        .fails(401, "`bad_credentials`: the address or the password is wrong");
+    let refresh = Operation::new("refresh", "auth", "Exchange a refresh token for new tokens")
+        .body::<RefreshToken>()
+        .answers::<Tokens>(200, "Tokens")
+        .fails(401, bad_refresh);
+    let logout = Operation::new("logout", "auth", "End the sign-in of a refresh token")
+        .body::<RefreshToken>()
+        .sends(204, None, "It has ended, or never was");
+    let ticket = Operation::new("issueTicket", "auth", "Get a ticket for one WebSocket")
+        .signed_in()
+        .answers::<TicketAnswer>(201, "A ticket");
     vec![
-        Route::at(Method::POST, "/api/v1/auth/register", register),
-        Route::at(Method::POST, "/api/v1/auth/login", login),
-        Route::at(Method::POST, "/api/v1/auth/refresh", refresh),
-        Route::at(Method::POST, "/api/v1/auth/logout", logout),
-        Route::at(Method::POST, "/api/v1/ws/ticket", ticket),
+        post(&desk, "/api/v1/auth/register", self::register).described(register),
+        post(&desk, "/api/v1/auth/login", self::login).described(login),
+        post(&desk, "/api/v1/auth/refresh", self::refresh).described(refresh),
+        post(&desk, "/api/v1/auth/logout", self::logout).described(logout),
+        post(&desk, "/api/v1/ws/ticket", self::ticket).described(ticket),
     ]
+}
+
+fn post<F, A>(desk: &Arc<Desk>, path: &'static str, handler: F) -> Route
+where
+    F: Fn(Arc<Desk>, Asked) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    let desk = Arc::clone(desk);
+    Route::at(Method::POST, path, move |asked| handler(Arc::clone(&desk), asked))
+}
+
+async fn register(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
+    desk.limits.auth(asked.client.source())?;
+    asked.no_query()?;
+    let Registration { email, password } = asked.json(desk.body_wait).await?;
+    let grant = desk.auth.register(&email, password).await?;
+    Ok(tokens(StatusCode::CREATED, grant))
+}
+
+async fn login(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
+    let source = asked.client.source();
+    desk.limits.auth(source)?;
+    asked.no_query()?;
+    let Credentials { email, password } = asked.json(desk.body_wait).await?;
+    desk.limits.sign_in(&email, source)?;
+    let grant = desk.auth.login(&email, password).await?;
+    desk.limits.signed_in(&email, source);
+    Ok(tokens(StatusCode::OK, grant))
+}
+
+async fn refresh(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
+    desk.limits.auth(asked.client.source())?;
+    asked.no_query()?;
+    let RefreshToken { refresh_token } = asked.json(desk.body_wait).await?;
+    Ok(tokens(StatusCode::OK, desk.auth.refresh(&refresh_token).await?))
+}
+
+async fn logout(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
+    desk.limits.auth(asked.client.source())?;
+    asked.no_query()?;
+    let RefreshToken { refresh_token } = asked.json(desk.body_wait).await?;
+    desk.auth.logout(&refresh_token).await?;
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+async fn ticket(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
+    let principal = bearer(&desk.auth, &asked.headers)?;
+    asked.no_query()?;
+    let ticket = desk.auth.issue_ticket(principal)?;
+    let expires_in_ms = u64::try_from(ticket.life.as_millis()).unwrap_or(u64::MAX);
+    Ok(reply(StatusCode::CREATED, &TicketAnswer { ticket: ticket.ticket, expires_in_ms }))
 }
 
 fn tokens(status: StatusCode, grant: Grant) -> Response {
@@ -119,10 +163,4 @@ fn tokens(status: StatusCode, grant: Grant) -> Response {
         refresh_expires_at_ms: grant.refresh_expires_at_ms,
     };
     reply(status, &tokens)
-}
-
-fn ticket(auth: &Auth, headers: &HeaderMap) -> Result<Response, Problem> {
-    let ticket = auth.issue_ticket(bearer(auth, headers)?)?;
-    let expires_in_ms = ticket.life.as_millis();
-    Ok(reply(StatusCode::CREATED, &TicketAnswer { ticket: ticket.ticket, expires_in_ms }))
 }

@@ -3,13 +3,14 @@
 use super::Problem;
 use bytes::{Buf, BufMut as _, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use greenroom_protocol::limit::MESSAGE_BYTES_MAX;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use std::{pin::pin, time::Duration};
 use tokio::time::timeout;
 
-/// Largest body of a request, in bytes; all that is larger comes over the WebSocket.
-pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest body of a request, in bytes: that of a message over the WebSocket, for the same prompts.
+pub const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 /// Reads a JSON body of at most [`BODY_BYTES_MAX`] within `wait`.
 ///
@@ -32,6 +33,10 @@ pub async fn read_json<T: DeserializeOwned>(
         let detail = "the body took too long to arrive";
         Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail).closing()
     })??;
+    // A struct would also be read from an array, its fields by their order.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Problem::bad_request("malformed_json", "the body is no JSON object"));
+    }
     serde_json::from_slice(&bytes).map_err(|error| malformed(&error))
 }
 
@@ -143,6 +148,7 @@ mod tests {
             "CANARY",
             "",
             "null",
+            r#" ["a","CANARY"]"#,
             &deep,
             &deep_value,
         ] {

@@ -1,11 +1,17 @@
 //! What every answer carries: its id, security headers, permissions for pages, rendered problems.
 
-use super::{Api, Origins, Problem, Response};
+use super::{Allowance, Api, Origins, Problem, Response, allowance};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use std::fmt;
 
 /// Name of the header that carries a request's id, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers that a page may send.
+const ALLOWED: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-request-id";
+
+/// Headers that a page may read, beside those of an allowance.
+const EXPOSED: &str = "content-disposition, content-location, etag, idempotency-replayed, location, retry-after, x-request-id";
 
 /// Set where the answer itself does not say otherwise.
 const DEFAULTS: [(HeaderName, &str); 6] = [
@@ -110,8 +116,7 @@ impl Finish {
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let names = HeaderValue::from_static("authorization, content-type, x-request-id");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         Some(response)
     }
@@ -120,7 +125,11 @@ impl Finish {
     pub fn finish(&self, facts: &Facts, response: &mut Response) {
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             problem.render(&facts.id, response);
+            if let Some(allowance) = problem.allowance {
+                response.extensions_mut().insert(*allowance);
+            }
         }
+        let allowance = response.extensions_mut().remove::<Allowance>();
         let not_allowed = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         let allow = not_allowed.then(|| self.api.methods(&facts.path)).flatten();
         let headers = response.headers_mut();
@@ -131,11 +140,14 @@ impl Finish {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         headers.insert(REQUEST_ID, facts.id.0.clone());
+        if let Some(allowance) = allowance {
+            allowance.write(headers);
+        }
         headers.append(header::VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = &facts.origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            let names = HeaderValue::from_static("x-request-id, retry-after");
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+            let names = HeaderValue::from_str(&format!("{EXPOSED}, {}", allowance::NAMES));
+            headers.extend(names.ok().map(|names| (header::ACCESS_CONTROL_EXPOSE_HEADERS, names)));
         }
     }
 }

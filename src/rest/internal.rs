@@ -7,7 +7,6 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
-use warp::Filter;
 
 /// Longest wait for the answer to "is it ready".
 const READINESS_WAIT: Duration = Duration::from_secs(2);
@@ -42,16 +41,18 @@ struct Report {
 /// `/livez`, `/readyz` and `/metrics`.
 #[must_use]
 pub fn internal_routes(readiness: Arc<dyn Readiness>, registry: Arc<Registry>) -> Vec<Route> {
-    let live = warp::any().map(|| reply(StatusCode::OK, &serde_json::json!({ "live": true })));
-    let ready = warp::any().then(move || {
-        let readiness = Arc::clone(&readiness);
-        async move { report(&*readiness).await }
-    });
-    let metrics = warp::any().map(move || metrics(&registry));
     vec![
-        Route::at(Method::GET, "/livez", live.boxed()),
-        Route::at(Method::GET, "/readyz", ready.boxed()),
-        Route::at(Method::GET, "/metrics", metrics.boxed()),
+        Route::at(Method::GET, "/livez", |_| async {
+            Ok(reply(StatusCode::OK, &serde_json::json!({ "live": true })))
+        }),
+        Route::at(Method::GET, "/readyz", move |_| {
+            let readiness = Arc::clone(&readiness);
+            async move { Ok(report(&*readiness).await) }
+        }),
+        Route::at(Method::GET, "/metrics", move |_| {
+            let registry = Arc::clone(&registry);
+            async move { Ok(metrics(&registry)) }
+        }),
     ]
 }
 

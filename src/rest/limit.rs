@@ -1,8 +1,9 @@
 //! How much one source may ask.
 
-use super::{Problem, Source};
+use super::{Allowance, Problem, Source};
 use governor::{
-    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, state::keyed::DashMapStateStore,
+    Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
+    state::keyed::DashMapStateStore,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -84,20 +85,32 @@ impl Limits {
     pub fn new(config: &LimitsConfig) -> Self {
         let keys = config.keys_max;
         Self {
-            requests: Limiter::new(config.requests_per_minute, config.requests_burst, keys),
-            auth: Limiter::new(config.auth_per_minute, config.auth_burst, keys),
-            accounts: Limiter::new(config.account_per_minute, config.account_burst, keys),
-            upgrades: Limiter::new(config.upgrades_per_minute, config.upgrades_burst, keys),
+            requests: Limiter::new(
+                "requests",
+                (config.requests_per_minute, config.requests_burst),
+                keys,
+            ),
+            auth: Limiter::new("auth", (config.auth_per_minute, config.auth_burst), keys),
+            accounts: Limiter::new(
+                "account",
+                (config.account_per_minute, config.account_burst),
+                keys,
+            ),
+            upgrades: Limiter::new(
+                "upgrades",
+                (config.upgrades_per_minute, config.upgrades_burst),
+                keys,
+            ),
             familiar: Mutex::default(),
             familiar_max: keys,
         }
     }
 
-    /// Counts a request.
+    /// Counts a request; what is left after it, where there is a limit.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn request(&self, source: Source) -> Result<(), Problem> {
+    pub fn request(&self, source: Source) -> Result<Option<Allowance>, Problem> {
         self.requests.check(source)
     }
 
@@ -106,7 +119,7 @@ impl Limits {
     /// # Errors
     /// `rate_limited`.
     pub fn auth(&self, source: Source) -> Result<(), Problem> {
-        self.auth.check(source)
+        self.auth.check(source).map(drop)
     }
 
     /// Counts a WebSocket that is to be opened.
@@ -114,7 +127,7 @@ impl Limits {
     /// # Errors
     /// `rate_limited`.
     pub fn upgrade(&self, source: Source) -> Result<(), Problem> {
-        self.upgrades.check(source)
+        self.upgrades.check(source).map(drop)
     }
 
     /// Counts a try to sign in to an account, unless the source did so before.
@@ -128,7 +141,7 @@ impl Limits {
             return Ok(());
         }
         drop(familiar);
-        self.accounts.check(account)
+        self.accounts.check(account).map(drop)
     }
 
     /// Remembers that a source signed in to an account.
@@ -158,6 +171,8 @@ fn account(email: &str) -> Account {
 
 /// Requests by key, each on average so often and so many at once.
 struct Limiter<K: Hash + Eq + Clone> {
+    name: &'static str,
+    quota: Quota,
     /// None: no limit. The key none counts all that find no room.
     rate: Option<Rate<K>>,
     keys_max: usize,
@@ -166,7 +181,7 @@ struct Limiter<K: Hash + Eq + Clone> {
 }
 
 type Rate<K> =
-    RateLimiter<Option<K>, DashMapStateStore<Option<K>>, SinceStart, NoOpMiddleware<Duration>>;
+    RateLimiter<Option<K>, DashMapStateStore<Option<K>>, SinceStart, StateInformationMiddleware>;
 
 /// Tokio's clock for the library.
 #[derive(Clone, Copy)]
@@ -188,21 +203,32 @@ impl<K: Hash + Eq + Clone> fmt::Debug for Limiter<K> {
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    fn new(per_minute: u32, burst: u32, keys_max: usize) -> Self {
+    fn new(name: &'static str, (per_minute, burst): (u32, u32), keys_max: usize) -> Self {
         let clock = SinceStart(Instant::now());
-        let rate = NonZeroU32::new(per_minute).map(|per_minute| {
-            let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::per_minute(per_minute).allow_burst(burst);
-            RateLimiter::new(quota, DashMapStateStore::default(), clock)
-        });
-        Self { rate, keys_max, overflows: AtomicUsize::new(0), clock }
+        let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_minute(positive(per_minute)).allow_burst(positive(burst));
+        let rate =
+            (per_minute > 0).then(|| Rate::<K>::new(quota, DashMapStateStore::default(), clock));
+        Self { name, quota, rate, keys_max, overflows: AtomicUsize::new(0), clock }
     }
 
-    fn check(&self, key: K) -> Result<(), Problem> {
-        let Some(rate) = &self.rate else { return Ok(()) };
+    fn check(&self, key: K) -> Result<Option<Allowance>, Problem> {
+        let Some(rate) = &self.rate else { return Ok(None) };
         let key = (!self.is_full(rate)).then_some(key);
-        rate.check_key(&key)
-            .map_err(|until| Problem::rate_limited(until.wait_time_from(self.clock.now())))
+        match rate.check_key(&key) {
+            Ok(state) => Ok(Some(self.allowance(state.remaining_burst_capacity()))),
+            Err(until) => {
+                let problem = Problem::rate_limited(until.wait_time_from(self.clock.now()));
+                Err(Problem { allowance: Some(Box::new(self.allowance(0))), ..problem })
+            }
+        }
+    }
+
+    fn allowance(&self, left: u32) -> Allowance {
+        let (name, most) = (self.name, self.quota.burst_size().get());
+        let each = self.quota.replenish_interval();
+        let full_in = each.saturating_mul(most.saturating_sub(left));
+        Allowance { name, most, window: each.saturating_mul(most), left, full_in }
     }
 
     fn is_full(&self, rate: &Rate<K>) -> bool {

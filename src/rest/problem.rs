@@ -1,10 +1,11 @@
 //! Problem documents: how REST says what went wrong (RFC 9457).
 
-use super::{RequestId, Response};
+use super::{Allowance, RequestId, Response};
 use crate::auth::{AuthFailure, FieldError};
 use greenroom_actors::port::AuthError;
-use greenroom_protocol::error::{Code, ErrorBody};
+use greenroom_protocol::error::{Code, ErrorBody, Reason};
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{borrow::Cow, time::Duration};
 
@@ -21,22 +22,39 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// How long to wait before the next try.
     pub retry_after: Option<Duration>,
+    /// Where to read the log from, as the place that was asked for does not exist.
+    pub cursor: Option<Box<str>>,
+    /// What is left of the limit that was counted.
+    pub allowance: Option<Box<Allowance>>,
     /// Whether the connection is of no further use.
     pub close: bool,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// A problem document (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document<'a> {
+    /// Names the kind of problem; not an address.
     r#type: String,
+    /// The status in words.
     title: &'a str,
+    /// The status of the answer.
     status: u16,
+    /// What was wrong and what to do, for a person.
     detail: &'a str,
+    /// Stable name: a program may act on it.
     code: &'a str,
+    /// Names the request in the server's log.
     request_id: &'a str,
+    /// The fields that were wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// How long to wait before the next try, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_ms: Option<u128>,
+    retry_after_ms: Option<u64>,
+    /// Where to read the log from instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
 }
 
 impl Problem {
@@ -48,7 +66,16 @@ impl Problem {
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (code, detail) = (code.into(), detail.into());
-        Self { status, code, detail, errors: Vec::new(), retry_after: None, close: false }
+        Self {
+            status,
+            code,
+            detail,
+            errors: Vec::new(),
+            retry_after: None,
+            cursor: None,
+            allowance: None,
+            close: false,
+        }
     }
 
     /// A request that cannot succeed as it is.
@@ -101,7 +128,10 @@ impl Problem {
             code: &self.code,
             request_id: id.as_str(),
             errors: &self.errors,
-            retry_after_ms: self.retry_after.map(|wait| wait.as_millis()),
+            retry_after_ms: self
+                .retry_after
+                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            cursor: self.cursor.as_deref(),
         };
         *response.status_mut() = self.status;
         *response.body_mut() = serde_json::to_vec(&document).unwrap_or_default().into();
@@ -146,6 +176,8 @@ impl From<AuthFailure> for Problem {
             AuthFailure::BadRefreshToken => {
                 Self::new(StatusCode::UNAUTHORIZED, "bad_refresh_token", detail)
             }
+            AuthFailure::NoAccount => Self::new(StatusCode::UNAUTHORIZED, "bad_token", detail),
+            AuthFailure::Conflict => Self::new(StatusCode::CONFLICT, "conflict", detail),
             AuthFailure::Busy { retry_after } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).after(retry_after)
             }
@@ -172,6 +204,10 @@ impl From<AuthError> for Problem {
 impl From<ErrorBody> for Problem {
     fn from(error: ErrorBody) -> Self {
         let status = match error.code {
+            // As the draft of the header Idempotency-Key has it.
+            Code::InvalidArgument if error.reason == Reason::IdempotencyConflict => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Code::InvalidArgument => StatusCode::BAD_REQUEST,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::PermissionDenied => StatusCode::FORBIDDEN,

@@ -1,59 +1,84 @@
 //! How routes are put together.
 
-use super::{Problem, Response, read_json};
+use super::{
+    Asked, Client, Leaving, Operation, Problem, Response,
+    pattern::{Pattern, Places},
+};
 use crate::auth::Auth;
-use bytes::Bytes;
-use futures_util::TryFutureExt as _;
+use bytes::{Buf, Bytes};
+use futures_util::{StreamExt as _, TryFutureExt as _};
 use greenroom_actors::port::Principal;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde::{Serialize, de::DeserializeOwned};
-use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
-use warp::{Filter, Rejection, filters::BoxedFilter, reject};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::{convert::Infallible, fmt, sync::Arc};
+use warp::{Filter, Rejection, filters::BoxedFilter, path::FullPath, reject};
 
 /// One route: a method at a path.
 #[derive(Clone)]
 pub struct Route {
-    method: Method,
-    /// Segments in braces stand for any segment: `/api/v1/sessions/{id}`.
-    path: &'static str,
+    pub(super) method: Method,
+    pub(super) pattern: Pattern,
+    /// What the document says of it; none: it is for people or operators, no part of the API.
+    pub(super) operation: Option<Operation>,
     filter: BoxedFilter<(Response,)>,
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.path)
+        write!(f, "{} {}", self.method, self.pattern.0)
     }
 }
 
 impl Route {
-    /// A route whose filter matches the method and the path itself.
+    /// A route at a path. Segments in braces stand for any segment: `/api/v1/sessions/{session}`;
+    /// the last one, as `{+path}`, for all that follow.
     #[must_use]
-    pub const fn new(method: Method, path: &'static str, filter: BoxedFilter<(Response,)>) -> Self {
-        Self { method, path, filter }
-    }
-
-    /// A route at a path without parameters.
-    #[must_use]
-    pub fn at(method: Method, path: &'static str, handler: BoxedFilter<(Response,)>) -> Self {
-        let own = method.clone();
-        let by_method = warp::method()
-            .and_then(move |asked: Method| {
-                let found = asked == own;
-                async move { if found { Ok(()) } else { Err(reject::custom(WrongMethod)) } }
+    pub fn at<F, A>(method: Method, path: &'static str, handler: F) -> Self
+    where
+        F: Fn(Asked) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        let (own, pattern) = (method.clone(), Pattern(path));
+        let found = warp::path::full().and(warp::method()).and_then(
+            move |full: FullPath, asked: Method| {
+                let places = match pattern.read(full.as_str()) {
+                    Some(places) if asked == own => Ok(places),
+                    Some(_) => Err(reject::custom(WrongMethod)),
+                    None => Err(reject::not_found()),
+                };
+                async move { places }
+            },
+        );
+        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+        let filter = found
+            .and(warp::ext::get::<Client>())
+            .and(warp::ext::optional::<Leaving>())
+            .and(warp::header::headers_cloned())
+            .and(query)
+            .and(warp::body::stream())
+            .then(move |places: Places, client, leaving: Option<Leaving>, headers, query, body| {
+                let leaving = leaving.unwrap_or_default();
+                let body = Box::pin(chunks(body));
+                let asked = Asked { client, headers, leaving, places, query, body };
+                handler(asked).unwrap_or_else(Response::from)
             })
-            .untuple_one();
-        let filter = exactly(path).and(by_method).and(handler).boxed();
-        Self { method, path, filter }
+            .boxed();
+        Self { method, pattern, operation: None, filter }
     }
 
-    fn is_at(&self, path: &str) -> bool {
-        let mut segments = path.split('/');
-        let fits = self.path.split('/').all(|own| {
-            let segment = segments.next();
-            segment == Some(own) || (own.starts_with('{') && segment.is_some_and(|s| !s.is_empty()))
-        });
-        fits && segments.next().is_none()
+    /// The same route with what the document says of it.
+    #[must_use]
+    pub fn described(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
     }
+}
+
+fn chunks<B: Buf>(
+    body: impl futures_util::Stream<Item = Result<B, warp::Error>>,
+) -> impl futures_util::Stream<Item = Result<Bytes, warp::Error>> {
+    body.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())))
 }
 
 /// The path is right and the method is not.
@@ -61,14 +86,6 @@ impl Route {
 struct WrongMethod;
 
 impl reject::Reject for WrongMethod {}
-
-/// Matches a path without parameters, and nothing below it.
-fn exactly(path: &'static str) -> BoxedFilter<()> {
-    let start = warp::any().boxed();
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    let whole = segments.fold(start, |before, segment| before.and(warp::path(segment)).boxed());
-    whole.and(warp::path::end()).boxed()
-}
 
 /// All routes as one.
 #[derive(Clone)]
@@ -100,7 +117,7 @@ impl Api {
 
     /// Method and path of every route.
     pub fn routes(&self) -> impl Iterator<Item = (&Method, &'static str)> {
-        self.routes.iter().map(|route| (&route.method, route.path))
+        self.routes.iter().map(|route| (&route.method, route.pattern.0))
     }
 
     /// The methods that a path takes, for `Allow`; none where there is no such path.
@@ -109,7 +126,7 @@ impl Api {
         let methods: Vec<_> = self
             .routes
             .iter()
-            .filter(|route| route.is_at(path))
+            .filter(|route| route.pattern.read(path).is_some())
             .map(|route| route.method.as_str())
             .collect();
         HeaderValue::from_str(&methods.join(", ")).ok().filter(|value| !value.is_empty())
@@ -142,29 +159,6 @@ async fn recovered(rejection: Rejection) -> Result<Response, Infallible> {
     Ok(problem.into())
 }
 
-/// A handler of a JSON body, for [`Route::at`]. `before` runs before the body is read.
-pub fn json<T, G, F, A>(wait: Duration, before: G, handler: F) -> BoxedFilter<(Response,)>
-where
-    T: DeserializeOwned + Send + 'static,
-    G: Fn(super::Client) -> Result<(), Problem> + Clone + Send + Sync + 'static,
-    F: Fn(super::Client, T) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = Result<Response, Problem>> + Send + 'static,
-{
-    warp::ext::get::<super::Client>()
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(move |client, headers: HeaderMap, body| {
-            let (before, handler) = (before.clone(), handler.clone());
-            let answer = async move {
-                before(client)?;
-                let body = read_json(&headers, body, wait).await?;
-                handler(client, body).await
-            };
-            answer.unwrap_or_else(Response::from)
-        })
-        .boxed()
-}
-
 /// Who sends a request, by its bearer token.
 ///
 /// # Errors
@@ -185,10 +179,21 @@ pub fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<Principal, Problem> {
 
 /// An answer in JSON.
 pub fn reply<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    let Ok(json) = serde_json::to_vec(value) else { return Problem::internal().into() };
-    let mut response = Response::new(Bytes::from(json).into());
+    match serde_json::to_vec(value) {
+        Ok(json) => reply_bytes(status, "application/json", json.into()),
+        Err(_) => Problem::internal().into(),
+    }
+}
+
+/// An answer that is JSON already.
+pub(super) fn reply_raw(status: StatusCode, json: &RawValue) -> Response {
+    reply_bytes(status, "application/json", Bytes::copy_from_slice(json.get().as_bytes()))
+}
+
+/// An answer of bytes.
+pub(super) fn reply_bytes(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(bytes.into());
     *response.status_mut() = status;
-    let media_type = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }

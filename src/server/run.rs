@@ -10,7 +10,7 @@ use crate::{
     console::console_routes,
     failure::Failure,
     gateway::{Serve, Server, listen},
-    rest::{Api, Limits, auth_routes, internal_routes},
+    rest::{Api, Context, Limits, internal_routes, public_routes},
 };
 use greenroom_actors::Engine;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -87,8 +87,13 @@ fn open(host: &str, port: u16, key: &str) -> Result<TcpListener, Failure> {
 fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
     let limits = Arc::new(Limits::new(&config.gateway.limits));
-    let body_wait = Duration::from_millis(config.gateway.body_ms_max);
-    let mut routes = auth_routes(&parts.auth, &limits, body_wait);
+    let context = Context {
+        auth: parts.auth.clone(),
+        engine: parts.engine.clone(),
+        body_wait: Duration::from_millis(config.gateway.body_ms_max),
+        answer_wait: Duration::from_millis(config.gateway.request_ms_max),
+    };
+    let mut routes = public_routes(context, &limits);
     routes.extend(console_routes());
     let api = Api::new(routes);
     let serve = sockets(parts.engine.clone());

@@ -9,4 +9,5 @@ mod drain;
 mod hostile;
 mod messages;
 mod operations;
+mod rest;
 mod tabs;

@@ -2,11 +2,13 @@
 
 mod model;
 mod process;
+mod rest;
 mod socket;
 mod story;
 
 pub(crate) use model::{Model, Script};
 pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};
+pub(crate) use rest::{Reply, cursor};
 pub(crate) use socket::{Socket, refusal};
 pub(crate) use story::{assert_contiguous, command, entries, is_end, outcome, session, story};
 

@@ -158,7 +158,7 @@ impl Site {
             let log = server.log();
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
-            log.contains("\"message\":\"serving\"").then_some(())
+            log.contains("\"msg\":\"serving\"").then_some(())
         })
         .await;
         server

@@ -12,6 +12,7 @@ use greenroom_protocol::{
     frame::{Attach, Call, ClientFrame, Detached, Limit, Limits, ServerFrame, decode},
     id::Channel,
 };
+use std::collections::VecDeque;
 use tokio::time::Instant;
 
 /// Operations that may wait; when so many do, nothing more is read.
@@ -142,7 +143,10 @@ impl<S: Socket> Connection<S> {
     /// Begins the next operation, unless one is under way.
     pub(super) fn begin_op(&mut self) {
         while self.running.is_none() {
-            let Some(op) = self.ops.pop_front() else { return };
+            let Some(op) = self.ops.pop_front() else {
+                self.ops = VecDeque::new(); // an idle socket keeps no memory for what may come
+                return;
+            };
             self.breaches = 0;
             match op {
                 Op::Detach(ch) => self.detach(ch),

@@ -17,9 +17,9 @@ mod outbound;
 mod serve;
 mod timers;
 
+pub use attach::Begun;
 #[cfg(feature = "fuzzing")]
 pub(crate) use attach::{Begin, begin};
-pub use attach::Begun;
 pub(crate) use bell::Bell;
 pub use calls::Done;
 pub(crate) use calls::dispatch;

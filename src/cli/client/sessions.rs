@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cli::{args::Output, output},
     failure::Failure,
+    utc::Utc,
 };
 use greenroom_protocol::{
     frame::Status,
@@ -110,7 +111,7 @@ fn table(sessions: &[SessionInfo]) -> String {
         let status = status_name(info.status);
         let commit: String = info.commit.as_deref().unwrap_or("-").chars().take(10).collect();
         let title = output::clean(&info.title).replace('\n', " ");
-        let created = time(info.created_at);
+        let created = Utc::of_ms(info.created_at).to_seconds();
         text.push_str(&format!(
             "{}  {created}  {status:<10}  {commit:<10}  {title}\n",
             info.session
@@ -130,36 +131,10 @@ const fn status_name(status: Status) -> &'static str {
     }
 }
 
-/// A time in UTC, to the second. From days to dates as in Howard Hinnant's `civil_from_days`.
-fn time(ms: u64) -> String {
-    let (secs, days) = (ms / 1000 % 86_400, ms / 86_400_000 + 719_468);
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153; // months since March
-    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (secs / 3600, secs / 60 % 60, secs % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use greenroom_protocol::id::{Epoch, Seq};
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (secs, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_583_020_799, "2020-02-29T23:59:59Z"),
-            (1_767_225_599, "2025-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(time(secs * 1000 + 999), text);
-        }
-    }
 
     #[test]
     fn a_table_has_one_line_a_session() {

@@ -36,7 +36,7 @@ async fn every_failure_is_a_problem_document() {
     let port = port().await;
     post(port.address, "/api/v1/auth/register", CREDENTIALS).await;
     let json = ("Content-Type", "application/json");
-    let large = format!(r#"{{"email":"{}"}}"#, "x".repeat(17 * 1024));
+    let large = format!(r#"{{"email":"{}"}}"#, "x".repeat(65 * 1024));
     let login = "/api/v1/auth/login";
     let wrong = CREDENTIALS.replace("correct", "wrong");
     let extra = CREDENTIALS.replace('}', r#","role":"admin"}"#);

@@ -1,0 +1,8 @@
+//! The REST interface against the real binary.
+
+mod commands;
+mod document;
+mod edges;
+mod files;
+mod follow;
+mod owners;
