@@ -214,7 +214,10 @@ impl Load {
             time::sleep(Duration::from_millis(2)).await;
         }
         time::sleep(settle).await;
-        let cpu = || [server, provider, std::process::id()].map(proc::cpu_secs);
+        let cpu = || {
+            let own = proc::alone_cpu_secs(std::process::id());
+            [proc::cpu_secs(server), proc::cpu_secs(provider), own]
+        };
         let (begin, before) = (Instant::now(), cpu());
         shared.measuring.set(true);
         time::sleep(length).await;

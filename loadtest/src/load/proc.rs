@@ -8,8 +8,14 @@ const TICKS_PER_SEC: f64 = 100.0;
 /// CPU seconds of a process, user and system, its living children included.
 #[must_use]
 pub fn cpu_secs(pid: u32) -> f64 {
+    alone_cpu_secs(pid) + children(pid).into_iter().map(cpu_secs).sum::<f64>()
+}
+
+/// CPU seconds of a process without its children: of this one, whose children are measured apart.
+#[must_use]
+pub fn alone_cpu_secs(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    own_ticks(&stat) / TICKS_PER_SEC + children(pid).into_iter().map(cpu_secs).sum::<f64>()
+    own_ticks(&stat) / TICKS_PER_SEC
 }
 
 /// User and system time in a `stat` line; the name in it may hold spaces and parentheses.
