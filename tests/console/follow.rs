@@ -5,82 +5,45 @@ use super::{
     browser::Page,
     layout::keep_picture,
 };
-use crate::server::{
-    Site, Socket, assert_contiguous, entries as told, is_end, session, soon, story,
-};
-use greenroom_protocol::{
-    event::Event,
-    frame::{Ev, ServerFrame},
-    id::Seq,
-};
+use crate::server::{Followers, Site, Socket, assert_contiguous, assert_told, session};
+use greenroom_protocol::{event::Event, frame::Ev, id::Seq};
 use serde_json::{Value, json};
-use std::{
-    fs::{self, File},
-    path::Path,
-};
-
-/// What the command line has printed with `--json`.
-fn printed(file: &Path) -> Vec<Ev> {
-    let text = fs::read_to_string(file).unwrap();
-    let of_line = |line: &str| -> Ev {
-        let mut value: Value = serde_json::from_str(line).unwrap();
-        value["ch"] = 1.into();
-        serde_json::from_value(value).unwrap()
-    };
-    text.lines().map(of_line).collect()
-}
 
 #[tokio::test]
 async fn all_clients_of_a_generation_end_with_the_same_entries_and_files() {
     let Some(bed) = Bed::new(Site::new().paced(300)).await else { return };
-    let mut writing = bed.signed_in().await;
-    let session = start(&mut writing, "a kanban board for a small team").await;
-
-    // Beside it: a socket, a terminal, a second tab.
-    let mut socket = Socket::connect(&bed.server, &bed.user).await;
-    socket.attach_soon(session, 1).await;
-    let name = session.to_string();
-    let said = bed.site.place("attached.json");
-    let mut terminal = bed.site.client(&bed.user, &["attach", &name, "--json"]);
-    let mut terminal = terminal.stdout(File::create(&said).unwrap()).spawn().unwrap();
-    let mut watching = bed.tab(session).await;
+    let mut first = bed.signed_in().await;
+    let prompt = "a kanban board for a small team";
+    let others = Followers::begin(&bed.site, &bed.server, &bed.user, prompt).await;
+    first.go(&format!("/console#{}", others.session)).await;
+    let mut second = bed.tab(others.session).await;
 
     // In mid-stream one tab loses its socket and the other one everything.
-    written(&mut writing, "index.html", 200).await;
-    click(&mut writing, "#tab-files").await;
-    written(&mut watching, "styles.css", 500).await;
-    click(&mut writing, "#cut").await;
-    let lost =
-        format!("{APP} return app.follow.marks.some(({{ text }}) => text.startsWith('resumed'));");
-    writing.wait("resume", &lost).await;
-    keep_picture(&mut writing, "writing").await;
-    let running = format!("{APP} return Boolean(app.replica.current);");
-    assert!(watching.eval::<bool>(&running).await, "it is being written");
-    watching.call("Page.reload", json!({})).await;
-    written(&mut watching, "app.js", 200).await;
+    let tabs = async {
+        written(&mut first, "index.html", 200).await;
+        click(&mut first, "#tab-files").await;
+        written(&mut second, "styles.css", 500).await;
+        click(&mut first, "#cut").await;
+        let resumed = "app.follow.marks.some(({ text }) => text.startsWith('resumed'))";
+        first.wait("resume", &format!("{APP} return {resumed};")).await;
+        keep_picture(&mut first, "writing").await;
+        let running = format!("{APP} return Boolean(app.replica.current);");
+        assert!(second.eval::<bool>(&running).await, "it is being written");
+        second.call("Page.reload", json!({})).await;
+        written(&mut second, "app.js", 200).await;
+        ended(&mut first, 1).await;
+        ended(&mut second, 1).await;
+    };
+    let (told, ()) = tokio::join!(others.end(), tabs);
 
-    let ends = |frame: &ServerFrame| matches!(frame, ServerFrame::Ev(ev) if is_end(&ev.event));
-    let frames = socket.take_until(ends).await;
-    assert!(soon("end of the client", terminal.wait()).await.unwrap().success());
-    ended(&mut writing, 1).await;
-    ended(&mut watching, 1).await;
-
-    let seen = told(&frames, 1);
-    let head = assert_contiguous(&seen, Seq::START);
-    let on_pages = [entries(&mut writing).await, entries(&mut watching).await];
-    for others in [&on_pages[0], &on_pages[1], &printed(&said)] {
-        assert_eq!(assert_contiguous(others, Seq::START), head);
-        assert_eq!(story(others), story(&seen));
-    }
-    let there = socket.files(session, None).await;
-    assert!(there.len() >= 3, "{:?}", there.keys());
-    for page in [&mut writing, &mut watching] {
-        assert_eq!(files(page).await, there);
+    for page in [&mut first, &mut second] {
+        assert_told(&entries(page).await, &told.log);
+        assert_eq!(files(page).await, told.files);
         let facts = "document.querySelector('#files .reader .quiet').textContent";
         page.wait("digest", &format!("return {facts}.endsWith('SHA-256 matches');")).await;
         page.assert_clean();
     }
-    picture_of_the_page(&mut writing).await;
+    picture_of_the_page(&mut first).await;
 }
 
 /// A picture of what the run has made, on a phone.

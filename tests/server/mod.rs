@@ -1,16 +1,21 @@
 //! The real binary on free ports with a data folder of its own, and what talks to it.
 
+mod followers;
 mod model;
 mod process;
 mod rest;
 mod socket;
 mod story;
 
+pub(crate) use followers::Followers;
 pub(crate) use model::{Model, Script};
 pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};
 pub(crate) use rest::{Reply, cursor};
 pub(crate) use socket::{Socket, refusal};
-pub(crate) use story::{assert_contiguous, command, entries, is_end, outcome, session, story};
+pub(crate) use story::{
+    assert_contiguous, assert_told, assert_whole, command, entries, evs, is_end, outcome, session,
+    story,
+};
 
 use std::time::Duration;
 

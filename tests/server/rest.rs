@@ -9,7 +9,11 @@ use greenroom_protocol::{
 };
 use http::HeaderMap;
 use serde_json::Value;
-use std::pin::Pin;
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _},
+    pin::Pin,
+};
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -91,6 +95,69 @@ impl Server {
             }
         }
     }
+
+    /// Streams a session's events from its start until one is wanted, over connections that end
+    /// after `piece` entries each, whatever is under way; and how many there were.
+    pub(crate) async fn stream_until(
+        &self,
+        user: &User,
+        session: SessionId,
+        piece: usize,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> (Vec<Entry>, usize) {
+        let path = format!("/sessions/{session}/events");
+        let (mut entries, mut last_id, mut streams) = (Vec::new(), None::<String>, 0);
+        while !entries.last().is_some_and(&wanted) {
+            let mut ask = self.rest("GET", &path).by(user);
+            if let Some(id) = &last_id {
+                ask = ask.header("last-event-id", id);
+            }
+            let (mut stream, end) = (ask.stream().await, entries.len() + piece);
+            streams += 1;
+            while entries.len() < end
+                && !entries.last().is_some_and(&wanted)
+                && let Some(event) = stream.next().await
+            {
+                entries.extend(event.entry());
+                last_id = event.id.or(last_id);
+            }
+        }
+        (entries, streams)
+    }
+
+    /// All files of a session, one by one.
+    pub(crate) async fn files(&self, user: &User, session: SessionId) -> BTreeMap<String, Vec<u8>> {
+        let page = self.get(user, &format!("/sessions/{session}/files")).await;
+        let mut files = BTreeMap::new();
+        for file in page["files"].as_array().unwrap() {
+            let path = file["path"].as_str().unwrap();
+            let reply = self.rest("GET", &format!("/sessions/{session}/files/{path}"));
+            let reply = reply.by(user).send().await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            files.insert(path.to_owned(), reply.body.to_vec());
+        }
+        files
+    }
+
+    /// All files of a session, out of its archive.
+    pub(crate) async fn archived(
+        &self,
+        user: &User,
+        session: SessionId,
+    ) -> BTreeMap<String, Vec<u8>> {
+        let reply = self.rest("GET", &format!("/sessions/{session}/archive.zip")).by(user).send();
+        let reply = reply.await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let mut archive = zip::ZipArchive::new(io::Cursor::new(reply.body)).unwrap();
+        let mut files = BTreeMap::new();
+        for i in 0..archive.len() {
+            let mut file = archive.by_index(i).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            files.insert(file.name().unwrap().into_owned(), bytes);
+        }
+        files
+    }
 }
 
 impl Ask {
@@ -171,20 +238,6 @@ impl EventStream {
             let chunk = soon("chunk", self.body.next()).await?.expect("it ends whole");
             self.rest.extend_from_slice(&chunk);
         }
-    }
-
-    /// All entries up to the first one that is wanted.
-    pub(crate) async fn entries_until(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        while let Some(event) = self.next().await {
-            let Some(entry) = event.entry() else { continue };
-            let found = wanted(&entry);
-            entries.push(entry);
-            if found {
-                return entries;
-            }
-        }
-        panic!("the stream ended after {entries:?}");
     }
 }
 

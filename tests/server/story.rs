@@ -2,7 +2,7 @@
 
 use greenroom_protocol::{
     event::{Event, Outcome},
-    frame::{Ev, ServerFrame},
+    frame::{Entry, Ev, ServerFrame},
     id::{Channel, CommandId, Seq, SessionId},
 };
 use uuid::Uuid;
@@ -45,6 +45,36 @@ pub(crate) fn story(entries: &[Ev]) -> Vec<Event> {
         events.extend(apart);
     }
     events
+}
+
+/// Checks that entries are all of a log from its start.
+pub(crate) fn assert_whole(log: &[Entry]) {
+    for (entry, seq) in log.iter().zip(1..) {
+        assert_eq!(entry.seq, Seq(seq), "a gap or a repeat");
+    }
+}
+
+/// Checks that what a client was told is this log, entry by entry; several may have come as one.
+pub(crate) fn assert_told(told: &[Ev], log: &[Entry]) {
+    assert_eq!(assert_contiguous(told, Seq::START), log.last().expect("a log").seq);
+    for ev in told {
+        let place = |seq: Seq| usize::try_from(seq.0).unwrap();
+        let own = &log[place(ev.from.unwrap_or(ev.seq)) - 1..place(ev.seq)];
+        assert_eq!(story(&evs(own)), std::slice::from_ref(&ev.event), "{:?}", ev.seq);
+        assert_eq!(own.last().map(|entry| entry.ts), Some(ev.ts), "{:?}", ev.seq);
+    }
+}
+
+/// Entries as a channel has them.
+pub(crate) fn evs(log: &[Entry]) -> Vec<Ev> {
+    let ev = |Entry { seq, ts, event }: &Entry| Ev {
+        ch: Channel(0),
+        seq: *seq,
+        from: None,
+        ts: *ts,
+        event: event.clone(),
+    };
+    log.iter().map(ev).collect()
 }
 
 /// Whether a run has ended.

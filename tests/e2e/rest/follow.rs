@@ -1,16 +1,16 @@
 //! Following a session without a WebSocket: the same log, by the same cursors.
 
 use crate::server::{
-    Server, Site, Socket, User, command, cursor, entries, files_below, is_end, session, soon, story,
+    Followers, Server, Site, Socket, User, assert_whole, command, cursor, entries, evs, is_end,
+    session, story,
 };
 use greenroom_protocol::{
     event::Event,
-    frame::{After, Entry, Ev},
-    id::{Channel, Seq, SessionId},
+    frame::{After, Entry},
+    id::{Seq, SessionId},
     method::{Method, OnBusy, RunStart},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, io::Read as _};
 
 async fn bed(tokens_per_second: u32) -> (Site, Server, User) {
     let site = Site::new().paced(tokens_per_second);
@@ -27,78 +27,15 @@ fn events(session: SessionId) -> String {
     format!("/sessions/{session}/events")
 }
 
-/// Entries follow each other from the first one.
-fn assert_whole(entries: &[Entry]) {
-    for (entry, seq) in entries.iter().zip(1..) {
-        assert_eq!(entry.seq, Seq(seq), "a gap or a repeat");
-    }
-}
-
 /// What entries tell, however they were cut.
 fn told(all: &[Entry]) -> Vec<Event> {
-    let ev = |entry: &Entry| Ev {
-        ch: Channel(0),
-        seq: entry.seq,
-        from: None,
-        ts: entry.ts,
-        event: entry.event.clone(),
-    };
-    story(&all.iter().map(ev).collect::<Vec<_>>())
+    story(&evs(all))
 }
 
 #[tokio::test]
 async fn one_generation_is_the_same_by_command_line_socket_stream_and_polls() {
     let (site, server, user) = bed(1500).await;
-    let (mut generate, session) = site.generate(&user, "a kanban board").await;
-    let mut socket = Socket::connect(&server, &user).await;
-    socket.attach_soon(session, 1).await;
-    let over_socket = socket.take_until_event(is_end);
-    let mut stream = server.rest("GET", &events(session)).by(&user).stream().await;
-    let streamed = stream.entries_until(ends);
-    let polled = server.poll_until(&user, session, ends);
-    let (frames, streamed, polled) = tokio::join!(over_socket, streamed, polled);
-    let ended = soon("end of generate", generate.wait()).await.unwrap();
-    assert!(ended.success());
-
-    assert_whole(&polled);
-    assert_eq!(streamed, polled, "the same entries, byte for byte");
-    assert_eq!(story(&entries(&frames, 1)), told(&polled));
-
-    let written = files_below(&site.place("out"));
-    assert!(written.len() >= 3, "{:?}", written.keys());
-    assert_eq!(socket.files(session, None).await, written);
-    assert_eq!(by_rest(&server, &user, session).await, written);
-    assert_eq!(by_archive(&server, &user, session).await, written);
-}
-
-/// All files, one by one.
-async fn by_rest(server: &Server, user: &User, session: SessionId) -> BTreeMap<String, Vec<u8>> {
-    let page = server.get(user, &format!("/sessions/{session}/files")).await;
-    let mut files = BTreeMap::new();
-    for file in page["files"].as_array().unwrap() {
-        let path = file["path"].as_str().unwrap();
-        let reply = server.rest("GET", &format!("/sessions/{session}/files/{path}"));
-        let reply = reply.by(user).send().await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        files.insert(path.to_owned(), reply.body.to_vec());
-    }
-    files
-}
-
-/// All files, at once.
-async fn by_archive(server: &Server, user: &User, session: SessionId) -> BTreeMap<String, Vec<u8>> {
-    let reply = server.rest("GET", &format!("/sessions/{session}/archive.zip")).by(user).send();
-    let reply = reply.await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(reply.body)).unwrap();
-    let mut files = BTreeMap::new();
-    for i in 0..archive.len() {
-        let mut file = archive.by_index(i).unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).unwrap();
-        files.insert(file.name().unwrap().into_owned(), bytes);
-    }
-    files
+    Followers::begin(&site, &server, &user, "a kanban board").await.end().await;
 }
 
 #[tokio::test]
@@ -107,31 +44,9 @@ async fn a_stream_that_is_cut_again_and_again_misses_and_repeats_nothing() {
     let session = server.create(&user).await;
     server.start_run(&user, session, "a todo app").await;
 
-    let (mut all, mut last_id, mut cuts) = (Vec::new(), None::<String>, 0);
-    while !all.last().is_some_and(ends) {
-        let mut ask = server.rest("GET", &events(session)).by(&user);
-        if let Some(id) = &last_id {
-            ask = ask.header("last-event-id", id);
-        }
-        let mut stream = ask.stream().await;
-        // A few entries; then the connection is gone, whatever was under way.
-        let mut taken = 0;
-        while taken < 3
-            && let Some(event) = stream.next().await
-        {
-            if event.id.is_some() {
-                last_id.clone_from(&event.id);
-            }
-            let Some(entry) = event.entry() else { continue };
-            taken += 1;
-            all.push(entry);
-            if all.last().is_some_and(ends) {
-                break;
-            }
-        }
-        cuts += 1;
-    }
-    assert!(cuts > 5, "{cuts}");
+    // A few entries; then the connection is gone, whatever was under way.
+    let (all, streams) = server.stream_until(&user, session, 3, ends).await;
+    assert!(streams > 5, "{streams}");
     assert_whole(&all);
     assert_eq!(all, server.poll_until(&user, session, ends).await);
 }
