@@ -18,7 +18,7 @@ use uuid::Uuid;
 const DEMO_EMAIL: &str = "demo@localhost";
 
 pub(super) fn run(config: Config, rust_log: Option<&str>) -> Result<(), Failure> {
-    telemetry::init(&config.log, Mode::Dev, rust_log)?;
+    let telemetry = telemetry::init(&config, Mode::Dev, rust_log)?;
     let data_dir = config.server.data_dir.clone();
     let unusable = |error: std::io::Error| {
         let data_dir = data_dir.display();
@@ -28,19 +28,22 @@ pub(super) fn run(config: Config, rust_log: Option<&str>) -> Result<(), Failure>
     let before = saved::read(&saved::path(&data_dir)).map_err(unusable)?.unwrap_or_default();
     let account = demo_account(&before);
     let demo = Some(account.clone());
-    serve::on_runtime(serve::until_stopped(config, Mode::Dev, demo, |ready| {
-        let saved = to_save(&ready, account);
-        saved::write(&saved::path(&data_dir), &saved).map_err(unusable)?;
-        output::out(banner::text(&banner::Facts {
-            program: &program(),
-            data_dir: &data_dir,
-            ready: &ready,
-            saved: &saved,
-            session: Uuid::now_v7(),
-            create: Uuid::now_v7(),
-            start: Uuid::now_v7(),
-        }))
-    }))
+    serve::on_runtime(
+        telemetry,
+        serve::until_stopped(config, Mode::Dev, demo, |ready| {
+            let saved = to_save(&ready, account);
+            saved::write(&saved::path(&data_dir), &saved).map_err(unusable)?;
+            output::out(banner::text(&banner::Facts {
+                program: &program(),
+                data_dir: &data_dir,
+                ready: &ready,
+                saved: &saved,
+                session: Uuid::now_v7(),
+                create: Uuid::now_v7(),
+                start: Uuid::now_v7(),
+            }))
+        }),
+    )
 }
 
 /// The demo user keeps the password that an earlier start has printed.

@@ -4,7 +4,7 @@ use crate::{
     config::{Config, Mode},
     failure::Failure,
     server::{self, Account, Ready, Start},
-    telemetry,
+    telemetry::{self, Telemetry},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -14,21 +14,31 @@ use tokio_util::sync::CancellationToken;
 
 /// `greenroom serve`.
 pub(super) fn run(config: Config, rust_log: Option<&str>) -> Result<(), Failure> {
-    telemetry::init(&config.log, Mode::Serve, rust_log)?;
-    on_runtime(until_stopped(config, Mode::Serve, None, |ready| {
-        let Ready { public, internal, provider, model, .. } = ready;
-        tracing::info!(%public, %internal, provider, model, "serving");
-        Ok(())
-    }))
+    let telemetry = telemetry::init(&config, Mode::Serve, rust_log)?;
+    on_runtime(
+        telemetry,
+        until_stopped(config, Mode::Serve, None, |ready| {
+            let Ready { public, internal, provider, model, .. } = ready;
+            tracing::info!(%public, %internal, provider, model, "serving");
+            Ok(())
+        }),
+    )
 }
 
 /// Runs on a runtime of all cores; what is left after the drain does not hold up the exit.
-pub(super) fn on_runtime(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn on_runtime(
+    telemetry: Telemetry,
+    future: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::Failed(format!("the runtime cannot start: {error}")))?;
     let result = runtime.block_on(future);
     runtime.shutdown_background();
+    // A second signal means now.
+    if !matches!(result, Err(Failure::Interrupted | Failure::Terminated)) {
+        telemetry.close();
+    }
     result
 }
 

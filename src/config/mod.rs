@@ -17,6 +17,7 @@ mod server;
 mod session;
 mod source;
 pub mod spec;
+mod telemetry;
 
 pub use error::{ConfigError, Problem};
 pub use limits::LimitsConfig;
@@ -29,6 +30,7 @@ pub use runs::RunsConfig;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use source::Flag;
+pub use telemetry::TelemetryConfig;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
 }
 
 impl Config {
@@ -96,6 +100,7 @@ impl Config {
         self.session.check(problems);
         self.runs.check(problems);
         self.log.check(problems);
+        self.telemetry.check(problems);
         for provider in &self.providers {
             provider.check(problems);
         }

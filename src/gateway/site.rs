@@ -12,10 +12,11 @@ use crate::{
         Allowance, Client, Facts, Finish, Leaving, Limits, Problem, Proxies, Response, compressed,
         forbidden_origin,
     },
+    telemetry::span,
 };
 use futures_util::FutureExt as _;
 use greenroom_actors::port::BoxFuture;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::{
     body::{Body as _, Incoming},
     upgrade::OnUpgrade,
@@ -33,7 +34,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 /// One port's answers.
 pub(super) struct Site {
@@ -105,9 +106,12 @@ impl Site {
         let method = request.method().clone();
         // What is logged on the way carries the id that the answer has.
         let span = tracing::info_span!("request", request_id = %facts.id);
-        let answer = self.try_answer(visit, &facts, request).instrument(span).await;
+        let trace = self.trace(&facts, &method);
+        let answer = self.try_answer(visit, &facts, request).instrument(span);
+        let answer = answer.instrument(trace.clone()).await;
         let mut response = answer.unwrap_or_else(Response::from);
         self.finish.finish(&facts, &mut response);
+        span::answered(&trace, response.status());
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if visit.marks.last.load(Ordering::Relaxed) && !switches {
             let close = HeaderValue::from_static("close");
@@ -123,6 +127,17 @@ impl Site {
             "request answered"
         );
         response
+    }
+
+    /// The span that traces have of a request; none on the internal port.
+    fn trace(&self, facts: &Facts, method: &Method) -> Span {
+        if self.public.is_none() {
+            return Span::none();
+        }
+        span::request(&facts.id, method, || match facts.path.as_str() {
+            upgrade::PATH => Some(upgrade::PATH),
+            path => self.finish.api.path(path),
+        })
     }
 
     async fn try_answer(

@@ -7,7 +7,7 @@
 //! as [`UsageSource::ProviderPartial`], for the case that the answer breaks off.
 
 use super::{
-    chunk::{Chunk, Ending},
+    chunk::{self, Chunk, Ending},
     failure::{Fault, Reported},
     ndjson, ollama,
     request::Api,
@@ -54,6 +54,8 @@ struct State {
     finish: Option<Finish>,
     has_unknown_reason: bool,
     usage: Option<Usage>,
+    /// The model that answers, as the provider names it.
+    model: Option<String>,
     tools: ToolCalls,
     /// Characters of content in the bytes under way.
     chars: usize,
@@ -86,6 +88,7 @@ impl Answer {
             finish: None,
             has_unknown_reason: false,
             usage: None,
+            model: None,
             tools: ToolCalls::default(),
             chars: 0,
             fault: None,
@@ -96,6 +99,11 @@ impl Answer {
     /// Where the answer is.
     pub(super) fn phase(&self) -> Phase {
         self.state.phase
+    }
+
+    /// The model that answers, as the provider names it with its first content or before.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.state.model.as_deref()
     }
 
     /// Tool calls so far; they make no deltas.
@@ -162,6 +170,9 @@ impl State {
             });
             self.fault = Some(reported.into_fault());
             return;
+        }
+        if self.phase == Phase::Opening && self.model.is_none() {
+            self.model = chunk::model(data);
         }
         let chunk = match self.api {
             Api::OpenAi => Chunk::parse(data),

@@ -115,6 +115,16 @@ struct CompletionDetails {
     reasoning_tokens: Option<u64>,
 }
 
+/// The model that a chunk names, in either API; none: it names none, or is no chunk.
+pub(super) fn model(data: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        model: String,
+    }
+    let named: Named = serde_json::from_slice(data).ok()?;
+    Some(named.model).filter(|model| !model.is_empty())
+}
+
 impl Chunk {
     /// Reads one chunk. Bytes that are no UTF-8 become U+FFFD, as the standard for streams says.
     ///

@@ -1,5 +1,6 @@
 //! What the clients of providers count. Names by Prometheus' conventions.
 
+use greenroom_protocol::event::Usage;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
@@ -9,6 +10,9 @@ use prometheus_client::{
 /// The counters of all providers; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
+    requests: Family<Request, Counter>,
+    input_tokens: Family<Model, Counter>,
+    output_tokens: Family<Model, Counter>,
     tool_calls: Family<Labels, Counter>,
     unknown_finish_reasons: Family<Labels, Counter>,
 }
@@ -19,9 +23,31 @@ struct Labels {
     provider: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Model {
+    provider: String,
+    model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    provider: String,
+    model: String,
+    outcome: &'static str,
+}
+
 impl Meter {
     /// Makes the counters readable through a registry, which adds its own prefix.
     pub fn register(&self, registry: &mut Registry) {
+        let help = "Calls of models that are over, by how they ended";
+        registry.register("llm_requests", help, self.requests.clone());
+        let tokens = [
+            ("llm_input_tokens", "Tokens of prompts, as reported", &self.input_tokens),
+            ("llm_output_tokens", "Tokens of answers, as reported", &self.output_tokens),
+        ];
+        for (name, help, counter) in tokens {
+            registry.register(name, help, counter.clone());
+        }
         let counters = [
             (
                 "llm_tool_calls_dropped",
@@ -37,6 +63,22 @@ impl Meter {
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
+    }
+
+    /// A call is over. Models and outcomes must be of a few.
+    pub(crate) fn called(
+        &self,
+        provider: &str,
+        model: &str,
+        outcome: &'static str,
+        usage: Option<Usage>,
+    ) {
+        let (provider, model) = (provider.to_owned(), model.to_owned());
+        let used = usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
+        let labels = Model { provider: provider.clone(), model: model.clone() };
+        self.input_tokens.get_or_create(&labels).inc_by(used.0);
+        self.output_tokens.get_or_create(&labels).inc_by(used.1);
+        self.requests.get_or_create(&Request { provider, model, outcome }).inc();
     }
 
     /// An answer is over.

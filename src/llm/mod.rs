@@ -11,6 +11,7 @@
 //!   tools     fragments -> calls, which are counted and dropped
 //! failure   status, headers, body -> class of the failure
 //!   retry     headers, text -> time to wait
+//! watched   any provider, counted and traced        (around the call)
 //! secret    keys, and texts without them
 //! probe     one tiny call, timed
 //! demo      the built-in stand-in that needs no key
@@ -40,6 +41,7 @@ pub mod sse;
 mod stream;
 mod think;
 mod tools;
+mod watched;
 
 pub use config::{ConfigError, MAX_TOKENS_DEFAULT, ProviderConfig, ProviderKind, Timeouts};
 pub use meter::Meter;
@@ -47,3 +49,4 @@ pub use openai::{ERROR_BODY_BYTES_MAX, OpenAi, OpenAiConfig, RUN_HEADER};
 pub use probe::{Probe, connect_time, probe};
 pub use request::{Api, MaxTokensName};
 pub use secret::Secret;
+pub(crate) use watched::Watched;

@@ -9,6 +9,7 @@ use super::{
     request::Api,
     secret::Redactor,
 };
+use crate::telemetry::span;
 use bytes::Bytes;
 use futures_util::Stream;
 use greenroom_actors::port::{Delta, ProviderError, ProviderErrorKind as Kind};
@@ -90,7 +91,13 @@ where
     fn read(&mut self, bytes: &[u8]) {
         let waited = self.patience.heard(Instant::now);
         let before = self.answer.phase();
-        match self.answer.feed(bytes, &mut self.deltas) {
+        let fed = self.answer.feed(bytes, &mut self.deltas);
+        if before == Phase::Opening
+            && let Some(model) = self.answer.model()
+        {
+            span::answered_by(model);
+        }
+        match fed {
             Err(fault) => self.fail(fault),
             Ok(chars) => match self.answer.phase() {
                 Phase::Tail if before != Phase::Tail => self.patience.renew(TAIL_MAX),

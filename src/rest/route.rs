@@ -120,6 +120,13 @@ impl Api {
         self.routes.iter().map(|route| (&route.method, route.pattern.0))
     }
 
+    /// The path of the route that a path leads to, whatever the method.
+    #[must_use]
+    pub fn path(&self, path: &str) -> Option<&'static str> {
+        let mut patterns = self.routes.iter().map(|route| route.pattern);
+        patterns.find(|pattern| pattern.read(path).is_some()).map(|pattern| pattern.0)
+    }
+
     /// The methods that a path takes, for `Allow`; none where there is no such path.
     #[must_use]
     pub fn methods(&self, path: &str) -> Option<HeaderValue> {

@@ -31,7 +31,9 @@ mod tests {
     /// Names and kinds in the form of the text format, such as `greenroom_runs_total`, `counter`.
     fn exported() -> BTreeMap<String, String> {
         let llm = llm::Meter::default();
-        llm.answered("openai", 1, true); // a family without members is not exported
+        // A family without members is not exported.
+        llm.answered("openai", 1, true);
+        llm.called("openai", "a-model", "stop", None);
         let mut text = String::new();
         encode(&mut text, &registry(&Meter::default(), &llm)).unwrap();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

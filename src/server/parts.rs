@@ -5,7 +5,7 @@ use crate::{
     auth::{Auth, Keys},
     config::{Config, ProviderConfig},
     failure::Failure,
-    llm::{self, Meter, OpenAi, demo::Demo},
+    llm::{self, Meter, OpenAi, Watched, demo::Demo},
     store::sqlite::{Options, SqliteStore},
 };
 use greenroom_actors::{
@@ -83,13 +83,14 @@ fn providers(config: &Config, meter: &Meter) -> Result<Vec<Arc<dyn Provider>>, F
     configs.into_iter().map(build).collect()
 }
 
-/// A configured provider, which counts in `meter`.
+/// A configured provider, whose calls are traced, and counted in `meter`.
 pub(crate) fn provider(
     config: &ProviderConfig,
     meter: Meter,
 ) -> Result<Arc<dyn Provider>, llm::ConfigError> {
-    Ok(match config {
+    let provider: Arc<dyn Provider> = match config {
         ProviderConfig::Demo(demo) => Arc::new(Demo::new(*demo)),
-        ProviderConfig::Model(model) => Arc::new(OpenAi::new(model.resolve()?, meter)?),
-    })
+        ProviderConfig::Model(model) => Arc::new(OpenAi::new(model.resolve()?, meter.clone())?),
+    };
+    Ok(Arc::new(Watched::new(provider, meter)))
 }

@@ -1,40 +1,88 @@
 //! Logs: to stdout, pretty for a developer's terminal, one JSON object a line in production.
+//! Traces: to a collector, where the feature `otel` is built in and one is configured.
 //!
-//! Ids are fields of spans. Prompts, answers, tokens and keys are never logged above `trace`.
+//! Ids are fields of spans. Prompts, answers, tokens and keys are never logged above `trace`, and in
+//! no trace.
 
 mod line;
+pub(crate) mod span;
+#[cfg(feature = "otel")]
+mod traces;
 
-use crate::config::{ConfigError, LogConfig, LogFormat, Mode, Problem};
+use crate::config::{Config, ConfigError, LogFormat, Mode, Problem};
 use std::io::IsTerminal as _;
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _,
     fmt::{self, format::JsonFields},
     layer::SubscriberExt as _,
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
-/// Installs the subscriber of the process; where one is installed already, that one stays.
+/// What the process tells of itself.
+#[derive(Debug)]
+#[must_use = "close it in the end, or the last spans are lost"]
+pub struct Telemetry {
+    #[cfg(feature = "otel")]
+    traces: Option<traces::Traces>,
+}
+
+impl Telemetry {
+    /// Sends the spans that still wait, for at most 5 s.
+    pub fn close(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.traces {
+            traces.close();
+        }
+    }
+}
+
+/// Installs the subscriber of the process; where one is installed already, that one stays. Not to
+/// be called on a runtime.
 ///
 /// `rust_log` is the variable `RUST_LOG`, which wins over the configured level.
 ///
 /// # Errors
-/// Where `RUST_LOG` or the level is no filter.
-pub fn init(config: &LogConfig, mode: Mode, rust_log: Option<&str>) -> Result<(), ConfigError> {
+/// Where `RUST_LOG` or the level is no filter, or traces cannot be sent.
+pub fn init(config: &Config, mode: Mode, rust_log: Option<&str>) -> Result<Telemetry, ConfigError> {
     let (text, origin) = match rust_log.filter(|text| !text.is_empty()) {
         Some(text) => (text, "variable RUST_LOG"),
-        None => (config.level.as_str(), "log.level"),
+        None => (config.log.level.as_str(), "log.level"),
     };
     let filter = with_ceilings(filter(text, origin)?);
-    let pretty = is_pretty(config.format, mode, std::io::stdout().is_terminal());
-    let registry = tracing_subscriber::registry().with(filter);
+    let pretty = is_pretty(config.log.format, mode, std::io::stdout().is_terminal());
+    let registry = tracing_subscriber::registry();
+    #[cfg(feature = "otel")]
+    let traces = start_traces(config)?;
+    #[cfg(feature = "otel")]
+    let registry = registry.with(traces.as_ref().map(traces::Traces::layer));
     // Fails only where a subscriber exists: in tests, which want theirs.
     let _ = if pretty {
-        registry.with(fmt::layer()).try_init()
+        registry.with(fmt::layer().with_filter(filter)).try_init()
     } else {
-        registry.with(json_layer()).try_init()
+        registry.with(json_layer().with_filter(filter)).try_init()
     };
-    Ok(())
+    Ok(Telemetry {
+        #[cfg(feature = "otel")]
+        traces,
+    })
+}
+
+/// Traces, where a collector is configured.
+#[cfg(feature = "otel")]
+fn start_traces(config: &Config) -> Result<Option<traces::Traces>, ConfigError> {
+    let start = || -> Result<_, Box<dyn std::error::Error>> {
+        let url = config.telemetry.traces_url()?;
+        url.map(|url| traces::Traces::start(&url)).transpose()
+    };
+    start().map_err(|error| {
+        ConfigError(vec![Problem {
+            key: "telemetry.otlp_endpoint".to_owned(),
+            origin: String::new(),
+            what: format!("nothing can be sent there: {error}"),
+            fix: "use http:// where the system has no root certificates".to_owned(),
+        }])
+    })
 }
 
 /// Lines for programs.
@@ -57,8 +105,10 @@ fn filter(text: &str, origin: &str) -> Result<EnvFilter, ConfigError> {
 }
 
 /// What no filter lifts: the WebSocket library logs whole messages at `trace`, tokens included,
-/// and the actor library opens a span an actor, which thousands of sleeping ones would keep.
-const CEILINGS: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "ractor=warn"];
+/// the actor library opens a span an actor, which thousands of sleeping ones would keep, and what
+/// traces have is no matter of the log's.
+const CEILINGS: [&str; 4] =
+    ["tungstenite=info", "tokio_tungstenite=info", "ractor=warn", "greenroom_traces=off"];
 
 fn with_ceilings(filter: EnvFilter) -> EnvFilter {
     let ceilings = CEILINGS.iter().filter_map(|ceiling| ceiling.parse().ok());

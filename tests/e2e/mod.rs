@@ -11,3 +11,4 @@ mod messages;
 mod operations;
 mod rest;
 mod tabs;
+mod telemetry;

@@ -1,5 +1,7 @@
 //! The real binary on free ports with a data folder of its own, and what talks to it.
 
+#[cfg(feature = "otel")]
+mod collector;
 mod followers;
 mod model;
 mod process;
@@ -7,6 +9,8 @@ mod rest;
 mod socket;
 mod story;
 
+#[cfg(feature = "otel")]
+pub(crate) use collector::{Collector, Field, Span};
 pub(crate) use followers::Followers;
 pub(crate) use model::{Model, Script};
 pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};

@@ -31,6 +31,13 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// The model that answers, whichever was asked for.
+    pub(crate) const NAME: &str = "a-model-of-today";
+
+    /// What every whole answer is said to have used.
+    pub(crate) const INPUT_TOKENS: i64 = 1234;
+    pub(crate) const OUTPUT_TOKENS: i64 = 56;
+
     pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -67,6 +74,9 @@ async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
     let mut body = chunk(&json!({ "content": text }), None);
     if whole {
         body += &chunk(&json!({}), Some("stop"));
+        let (input, output) = (Model::INPUT_TOKENS, Model::OUTPUT_TOKENS);
+        let usage = json!({ "prompt_tokens": input, "completion_tokens": output });
+        body += &format!("data: {}\n\n", json!({ "choices": [], "usage": usage }));
         body += "data: [DONE]\n\n";
     }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -80,7 +90,7 @@ async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
 
 fn chunk(delta: &serde_json::Value, finish: Option<&str>) -> String {
     let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-    let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "choices": [choice] });
+    let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "model": Model::NAME, "choices": [choice] });
     format!("data: {chunk}\n\n")
 }
 

@@ -61,6 +61,7 @@ impl Actor for RunActor {
                 run = %arguments.spec.run.run,
                 session = %arguments.feed.session,
                 user = %arguments.spec.run.by,
+                outcome = tracing::field::Empty,
             );
             let run = crate::spawn_owned(Drive::new(arguments).run().instrument(span));
             if let Err(error) = run.await

@@ -102,6 +102,7 @@ impl Drive {
             Err(_) => (Outcome::Failed, Some(overlong(limit))),
         };
         let (outcome, error) = end;
+        tracing::Span::current().record("outcome", outcome.name());
         let run = self.spec().run.run;
         self.mouth.outbox.push(Event::RunFinished { run, outcome, error });
         // A session that takes no more has written the end itself.

@@ -5,7 +5,7 @@ use super::{
     args::GenerateArgs,
     driver::{Driver, Happening, result},
     folder::{Folder, Step},
-    job::{Job, outcome_name, usage_text},
+    job::{Job, usage_text},
     progress::Progress,
     remote::{contents, listing, parse_oid},
     sessions::SessionFiles,
@@ -273,12 +273,12 @@ impl Watch {
     }
 
     fn report_json(&self, out: &Path, kept: &[String]) -> Result<(), Failure> {
-        let outcome = self.job.end.as_ref().map(|(outcome, _)| outcome_name(*outcome));
+        let outcome = self.job.end.as_ref().map(|(outcome, _)| outcome.name());
         let error = self.job.end.as_ref().and_then(|(_, error)| error.as_ref());
         output::line(serde_json::json!({
             "session": self.session,
             "run": self.job.run,
-            "outcome": outcome.unwrap_or(outcome_name(Outcome::Failed)),
+            "outcome": outcome.unwrap_or(Outcome::Failed.name()),
             "error": error,
             "commit": self.job.commit,
             "out": out.display().to_string(),

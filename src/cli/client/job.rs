@@ -58,23 +58,13 @@ impl Job {
     /// Why the run did not complete; none where it did, or goes on.
     pub(super) fn failure(&self) -> Option<String> {
         let (outcome, error) = self.end.as_ref()?;
-        let what = outcome_name(*outcome);
+        let what = outcome.name();
         let why = error.as_ref().map(describe);
         match (outcome, why) {
             (Outcome::Completed, _) => None,
             (_, Some(why)) => Some(format!("the run ended as {what}: {why}")),
             (_, None) => Some(format!("the run ended as {what}")),
         }
-    }
-}
-
-/// The outcome's name on the wire.
-pub(super) const fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed => "completed",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Failed => "failed",
-        Outcome::Interrupted => "interrupted",
     }
 }
 

@@ -1,6 +1,6 @@
 //! A session as text for a terminal: what was asked, what was said, files as headings. Pure.
 
-use super::{driver::describe, job::outcome_name};
+use super::driver::describe;
 use crate::cli::output::clean;
 use greenroom_protocol::event::{Event, Notice, Stream};
 use std::fmt::Write as _;
@@ -62,8 +62,8 @@ impl Renderer {
                 format!("the run goes on after a crash, attempt {attempt}{void}")
             }
             Event::RunFinished { outcome, error, .. } => match error {
-                Some(error) => format!("{}: {}", outcome_name(*outcome), describe(error)),
-                None => outcome_name(*outcome).to_owned(),
+                Some(error) => format!("{}: {}", outcome.name(), describe(error)),
+                None => outcome.name().to_owned(),
             },
             Event::InputRequested { text, .. } => format!("waiting for an answer: {text}"),
             Event::Notice { notice, message, .. } => notice_text(*notice, message)?,
