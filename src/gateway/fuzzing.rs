@@ -3,7 +3,7 @@
 use super::{GatewayConfig, Serve, Server, connection::http, server::Shared};
 use crate::{
     auth::{Auth, AuthConfig, Keys, Secret},
-    rest::{Api, Limits, LimitsConfig, Route, json, reply},
+    rest::{Api, Asked, Limits, LimitsConfig, Route, reply},
 };
 use anyhow::Result;
 use greenroom_actors::{
@@ -23,7 +23,6 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 use tokio_util::sync::CancellationToken;
-use warp::Filter as _;
 
 /// A public port with a route that reads a body and one that does not, whose sockets echo.
 pub struct Edge {
@@ -105,12 +104,11 @@ impl Edge {
 }
 
 fn api() -> Api {
-    let note = json(
-        Duration::from_secs(5),
-        |_| Ok(()),
-        |_, note: Note| async move { Ok(reply(StatusCode::OK, &note)) },
-    );
-    let hello = warp::any().map(|| reply(StatusCode::OK, &"hello")).boxed();
+    let note = |asked: Asked| async move {
+        let note: Note = asked.json(Duration::from_secs(5)).await?;
+        Ok(reply(StatusCode::OK, &note))
+    };
+    let hello = |_: Asked| async { Ok(reply(StatusCode::OK, &"hello")) };
     Api::new(vec![
         Route::at(Method::POST, "/api/v1/note", note),
         Route::at(Method::GET, "/api/v1/hello", hello),
