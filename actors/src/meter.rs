@@ -1,13 +1,25 @@
 //! What the engine counts. Names by Prometheus' conventions; no user or session is a label.
 
 use prometheus_client::{
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
+        family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Most models that are counted apart: a client may name any.
+const MODELS_MAX: usize = 64;
+
+/// Stands for the models beyond them.
+const OTHER_MODELS: &str = "other";
 
 /// All metrics of the engine.
 #[derive(Clone, Debug)]
@@ -46,6 +58,17 @@ pub struct Meter {
     pub actor_restarts: Counter,
     /// Requests refused for their rate.
     pub rate_limited: Counter,
+    edit_blocks: Family<EditLabels, Counter>,
+    /// The models that have a label.
+    models: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// Labels of a block of an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EditLabels {
+    model: String,
+    /// The rung of the ladder that applied it, or why none did.
+    result: &'static str,
 }
 
 impl Default for Meter {
@@ -69,11 +92,43 @@ impl Default for Meter {
             slow_consumers: Counter::default(),
             actor_restarts: Counter::default(),
             rate_limited: Counter::default(),
+            edit_blocks: Family::default(),
+            models: Arc::default(),
         }
     }
 }
 
 impl Meter {
+    /// Counts the blocks of a model's edits, by what became of them.
+    pub fn edits(&self, model: &str, blocks: &BTreeMap<&'static str, u64>) {
+        if blocks.is_empty() {
+            return;
+        }
+        let model = self.label(model);
+        for (result, count) in blocks {
+            let labels = EditLabels { model: model.clone(), result };
+            self.edit_blocks.get_or_create(&labels).inc_by(*count);
+        }
+    }
+
+    /// How many blocks of a model ended so.
+    #[must_use]
+    pub fn edits_of(&self, model: &str, result: &'static str) -> u64 {
+        let labels = EditLabels { model: model.to_owned(), result };
+        self.edit_blocks.get(&labels).map_or(0, |count| count.get())
+    }
+
+    fn label(&self, model: &str) -> String {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if !models.contains(model) {
+            if models.len() >= MODELS_MAX {
+                return OTHER_MODELS.to_owned();
+            }
+            models.insert(model.to_owned());
+        }
+        model.to_owned()
+    }
+
     /// Makes the metrics readable through a registry, which adds its own prefix.
     pub fn register(&self, registry: &mut Registry) {
         let gauges = [
@@ -101,6 +156,11 @@ impl Meter {
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
+        registry.register(
+            "edit_blocks",
+            "Blocks of edits, by model and by the rung that applied them or why none did",
+            self.edit_blocks.clone(),
+        );
         registry.register(
             "journal_append_seconds",
             "From a record's begin to its durability",

@@ -141,6 +141,8 @@ pub enum Reason {
     ContentFiltered,
     /// The answer exceeds a limit on files or bytes.
     OutputLimit,
+    /// An edit of a file could not be applied: nothing was committed.
+    EditFailed,
     /// The run lost its owner too often.
     OwnerLost,
     /// Cancelled on request.

@@ -34,8 +34,10 @@ mod tests {
         // A family without members is not exported.
         llm.answered("openai", 1, true);
         llm.called("openai", "a-model", "stop", None);
+        let engine = Meter::default();
+        engine.edits("gpt", &BTreeMap::from([("exact", 1)]));
         let mut text = String::new();
-        encode(&mut text, &registry(&Meter::default(), &llm)).unwrap();
+        encode(&mut text, &registry(&engine, &llm)).unwrap();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let named = kinds.map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();

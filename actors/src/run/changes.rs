@@ -65,6 +65,28 @@ impl Changes {
         self.iter().map(|change| change.content().map_or(0, |(_, content)| content.len())).sum()
     }
 
+    /// What a path holds after these steps over a project's files; none where no file is there.
+    #[must_use]
+    pub fn text<'a>(
+        &'a self,
+        base: &'a BTreeMap<String, String>,
+        path: &'a str,
+    ) -> Option<&'a str> {
+        let mut path = path;
+        for change in self.0.iter().rev() {
+            match change {
+                Change::Write { path: written, content } if written == path => {
+                    return Some(content);
+                }
+                Change::Delete { path: gone } if gone == path => return None,
+                Change::Move { from, to } if to == path => path = from,
+                Change::Move { from, .. } if from == path => return None,
+                Change::Write { .. } | Change::Delete { .. } | Change::Move { .. } => {}
+            }
+        }
+        base.get(path).map(String::as_str)
+    }
+
     /// The files written, by path; where one was written twice, as it was written last.
     #[must_use]
     pub fn written(&self) -> BTreeMap<&str, &str> {

@@ -6,15 +6,16 @@ use super::{
     artifact,
     mouth::Mouth,
     outbox::Window,
-    output::Output,
+    output::{Output, edit_failed},
     project::Project,
-    prompt::{CONTEXT_BYTES_MAX, PromptInput, Turn},
+    prompt::{CONTEXT_BYTES_MAX, Mend, PromptInput, Remedy, Turn},
     replay::Replay,
     tag::Tag,
     tree::{ApplyError, ProjectLimits, apply, commit},
     usage,
 };
 use crate::{
+    llm::Ticket,
     plant::{self, Plant},
     port::{Message, Oid, Request, StoreError},
     session::{RunSpec, RunStopped, reader},
@@ -25,7 +26,7 @@ use greenroom_protocol::{
     frame::Entry,
     id::Seq,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// Tries of a write or read at the store, and the wait between them.
@@ -161,31 +162,73 @@ impl Drive {
         Ok(replay)
     }
 
-    /// The model writes; its complete changes.
+    /// The model writes; its complete changes. Edits that can't be applied are asked for once more,
+    /// then as whole files; where that fails too, the run does.
     async fn generate(
         &mut self,
         project: &Project,
         replay: Replay,
     ) -> Result<super::Changes, Stop> {
-        let node = self.arguments.node.clone();
-        let ticket = tokio::select! {
-            ticket = node.llm.ticket(node.config.provider_wait) => ticket.map_err(Stop::failed)?,
-            () = self.arguments.end.asked() => return Err(self.asked_to_end()),
-        };
+        let limits = self.arguments.node.config.output;
+        let ticket = self.ticket().await?;
         let run = self.spec().run.run;
         if self.spec().attempt == 1 {
-            let model = self.spec().run.model.clone();
-            let model = model.unwrap_or_else(|| ticket.provider.default_model().to_owned());
+            let model = self.model(&ticket);
             let provider = ticket.provider.name().to_owned();
             self.mouth.outbox.push(Event::RunStarted { run, provider, model });
         }
         self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
+        let done = (self.spec().attempt > 1).then(|| replay.changes().clone());
+        let (tag, messages) = self.prompt(project, done.as_ref(), None)?;
+        let output = Output::resume(&tag, limits, replay).over(Arc::clone(&project.contents));
+        let mut output = self.call(ticket, messages, output).await?;
+        for remedy in Remedy::ALL {
+            let failures: Vec<_> = output.failures().cloned().collect();
+            if failures.is_empty() {
+                break;
+            }
+            let mend = Mend { failures: &failures, remedy };
+            let (tag, messages) = self.prompt(project, Some(output.changes()), Some(mend))?;
+            let ticket = self.ticket().await?;
+            output = self.call(ticket, messages, output.mending(&tag)).await?;
+        }
+        if let Some(failure) = output.failures().next() {
+            return Err(Stop::failed(edit_failed(&format!(
+                "{failure}; the model could not mend it, and nothing was changed; ask for less at \
+                 once"
+            ))));
+        }
+        self.mouth.outbox.push(Event::StepFinished { name: StepName::Generating });
+        Ok(output.changes().clone())
+    }
+
+    async fn ticket(&self) -> Result<Ticket, Stop> {
+        let node = &self.arguments.node;
+        tokio::select! {
+            ticket = node.llm.ticket(node.config.provider_wait) => ticket.map_err(Stop::failed),
+            () = self.arguments.end.asked() => Err(self.asked_to_end()),
+        }
+    }
+
+    fn model(&self, ticket: &Ticket) -> String {
+        let model = self.spec().run.model.clone();
+        model.unwrap_or_else(|| ticket.provider.default_model().to_owned())
+    }
+
+    /// Makes one call and reads its answer to the end.
+    async fn call(
+        &mut self,
+        ticket: Ticket,
+        messages: Vec<Message>,
+        output: Output,
+    ) -> Result<Output, Stop> {
         // Durable before the call: a call that the log does not know is never made.
         self.mouth.drain().await?;
-        let (tag, messages) = self.prompt(project, &replay)?;
+        let node = self.arguments.node.clone();
+        let model = self.model(&ticket);
         let input_tokens = usage::estimate(messages.iter().map(|message| message.content.len()));
-        let request = Request { run, model: self.spec().run.model.clone(), messages };
-        let output = Output::resume(&tag, node.config.output, replay);
+        let RunSpec { ref run, .. } = *self.spec();
+        let request = Request { run: run.run, model: run.model.clone(), messages };
         let answer = Answer::new(&node, &self.arguments.end, output, input_tokens);
         let Answered { mut output, finish, usage, failure } =
             answer.read(ticket, request, &mut self.mouth).await?;
@@ -196,14 +239,14 @@ impl Drive {
         let complete = complete || (within_file && plant::is(Plant::TruncatedFileCommitted));
         events.into_iter().for_each(|event| self.mouth.outbox.push(event));
         self.say_usage(usage);
+        node.meter.edits(&model, output.tally());
         if let Some(failure) = failure.filter(|_| !complete) {
             return Err(failure);
         }
         if let Some(error) = cut_off(finish).filter(|_| !complete) {
             return Err(Stop::failed(error));
         }
-        self.mouth.outbox.push(Event::StepFinished { name: StepName::Generating });
-        Ok(output.changes().clone())
+        Ok(output)
     }
 
     fn say_usage(&mut self, usage: Option<Usage>) {
@@ -219,7 +262,12 @@ impl Drive {
         Stop::End(Box::new((outcome, None)))
     }
 
-    fn prompt(&self, project: &Project, replay: &Replay) -> Result<(Tag, Vec<Message>), Stop> {
+    fn prompt(
+        &self,
+        project: &Project,
+        done: Option<&super::Changes>,
+        mend: Option<Mend<'_>>,
+    ) -> Result<(Tag, Vec<Message>), Stop> {
         let turns = self.spec().turns.iter();
         let history: Vec<Turn> = turns
             .map(|turn| Turn { prompt: turn.prompt.clone(), answer: turn.answer.clone() })
@@ -229,7 +277,8 @@ impl Drive {
             files: &project.files,
             texts: &project.contents,
             request: &self.spec().run.prompt,
-            done: (self.spec().attempt > 1).then_some(replay.changes()),
+            done,
+            mend,
         };
         let candidates = std::iter::repeat_with(rand::random).take(TAG_TRIES);
         let tag =

@@ -9,6 +9,7 @@ mod answer;
 pub mod artifact;
 mod changes;
 mod drive;
+pub mod edit;
 mod handle;
 mod mouth;
 mod outbox;

@@ -1,5 +1,6 @@
 //! From a provider's answer to a session's events.
 
+mod editing;
 mod limits;
 #[cfg(test)]
 mod tests;
@@ -7,10 +8,14 @@ mod tests;
 use super::{
     Change, Changes, Tag,
     artifact::{Ending, Parser, Piece, Rejection},
+    edit::EditFailure,
     prose::Prose,
     replay::Replay,
 };
 use crate::plant::{self, Plant};
+pub use editing::EditOutcome;
+pub(super) use editing::edit_failed;
+use editing::{Edits, OpenEdit};
 use greenroom_protocol::{
     event::{Event, Notice},
     id::PartId,
@@ -18,13 +23,15 @@ use greenroom_protocol::{
 };
 pub use limits::{OutputError, OutputLimits};
 use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Turns the text of one run's answer into events, and keeps what it changes.
 ///
 /// At most one part is open at a time. A text or reasoning part begins with its first character
 /// that is no white space, so that blank lines between files are no parts. Reasoning that arrives
 /// while a file is open is dropped. Every file or other instruction that is left out is said in a
-/// [`Notice::FileRejected`].
+/// [`Notice::FileRejected`]. An edit is said at its end, as the whole file that it gives; one that
+/// can't be applied in an [`Event::Error`].
 #[derive(Debug)]
 pub struct Output {
     parser: Parser,
@@ -37,11 +44,18 @@ struct State {
     limits: OutputLimits,
     next_part: PartId,
     open: Option<Open>,
+    /// The project's files before the run.
+    base: Arc<BTreeMap<String, String>>,
+    edit: Option<OpenEdit>,
+    edits: Edits,
+    outcomes: Vec<EditOutcome>,
     changes: Changes,
     prose: Prose,
     /// Bytes of the answer so far.
     bytes: usize,
-    /// Files, deletions, moves and refusals so far.
+    /// Bytes of files that edits gave so far.
+    edited_bytes: usize,
+    /// Files, edits, deletions, moves and refusals so far.
     files: usize,
     /// The limit that was reached: nothing is taken any more.
     failed: Option<OutputError>,
@@ -84,12 +98,33 @@ impl Output {
             limits,
             next_part,
             open: None,
+            base: Arc::default(),
+            edit: None,
+            edits: Edits::default(),
+            outcomes: Vec::new(),
             prose,
             bytes: changes.content_bytes(),
+            edited_bytes: 0,
             files: changes.len(),
             changes,
             failed: None,
         };
+        Self { parser: Parser::new(tag), state }
+    }
+
+    /// Edits these files, the project's before the run, and what the run has made of them.
+    #[must_use]
+    pub fn over(mut self, base: Arc<BTreeMap<String, String>>) -> Self {
+        self.state.base = base;
+        self
+    }
+
+    /// The output of the next answer of this run, which is to mend the edits of this one.
+    #[must_use]
+    pub fn mending(self, tag: &Tag) -> Self {
+        let owed = self.failures().cloned().collect();
+        let edits = Edits::owing(owed);
+        let state = State { edits, outcomes: Vec::new(), ..self.state };
         Self { parser: Parser::new(tag), state }
     }
 
@@ -129,6 +164,7 @@ impl Output {
             });
             drop(state.settle(finished));
         }
+        state.leave_edit(ending, out);
         let within_file = self.state.file_is_open();
         self.state.close(plant::is(Plant::TruncatedFileCommitted), out);
         within_file
@@ -138,6 +174,25 @@ impl Output {
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.state.changes
+    }
+
+    /// The edits that the run still owes: those of this answer that could not be applied, and those
+    /// of the answer before that this one did not mend.
+    pub fn failures(&self) -> impl Iterator<Item = &EditFailure> {
+        self.state.edits.failures()
+    }
+
+    /// What became of each edit of this answer, in order.
+    #[must_use]
+    pub fn edits(&self) -> &[EditOutcome] {
+        &self.state.outcomes
+    }
+
+    /// How many blocks of this answer were applied on each rung of the ladder, or missed, by the
+    /// names of [`super::edit::Step`] and [`super::edit::Miss`].
+    #[must_use]
+    pub const fn tally(&self) -> &BTreeMap<&'static str, u64> {
+        self.state.edits.tally()
     }
 
     /// The number of the next part.
@@ -181,20 +236,29 @@ impl State {
             Piece::Prose(text) => self.say(Voice::Text, text, out),
             Piece::Write(path) => {
                 self.count_file(out)?;
-                let part = self.begin_part();
-                out.push(Event::FileStart { part, path: path.to_owned() });
-                let kind = Kind::File {
-                    path: path.to_owned(),
-                    content: String::new(),
-                    hash: Sha256::new(),
-                };
-                self.open = Some(Open { part, kind });
+                self.begin_file(path, out);
             }
             Piece::Content(text) => return self.content(text, out),
-            Piece::End => self.close(true, out),
-            Piece::Unended => self.close(false, out),
+            Piece::End => match self.edit.take() {
+                Some(edit) => return self.end_edit(edit, out),
+                None => {
+                    if let Some(Open { kind: Kind::File { path, .. }, .. }) = &self.open {
+                        self.edits.replaced(path);
+                    }
+                    self.close(true, out);
+                }
+            },
+            Piece::Unended => {
+                self.leave_edit(Ending::Stopped, out);
+                self.close(false, out);
+            }
+            Piece::Edit(path) => return self.begin_edit(path, out),
+            Piece::Block(block) => self.block(block),
+            Piece::Broken(error) => self.broken_block(error),
+            Piece::Shell(_) => {} // it was said as prose
             Piece::Delete(path) => {
                 self.count_file(out)?;
+                self.edits.replaced(path);
                 self.changes.push(Change::Delete { path: path.to_owned() });
                 out.push(Event::FileDeleted { path: path.to_owned() });
             }
@@ -220,6 +284,13 @@ impl State {
         }
         self.files += 1;
         Ok(())
+    }
+
+    fn begin_file(&mut self, path: &str, out: &mut Vec<Event>) {
+        let (part, path) = (self.begin_part(), path.to_owned());
+        out.push(Event::FileStart { part, path: path.clone() });
+        let kind = Kind::File { path, content: String::new(), hash: Sha256::new() };
+        self.open = Some(Open { part, kind });
     }
 
     fn begin_part(&mut self) -> PartId {

@@ -4,15 +4,15 @@ use super::tree::{Commit, FileEntry, FileWalk, Files};
 use crate::port::{Object, ObjectKind, Objects, Oid, StoreError};
 use bytes::Bytes;
 use greenroom_protocol::id::SessionId;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A commit's files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Project {
     /// Ids and lengths by path.
     pub(crate) files: Files,
-    /// Contents by path.
-    pub(crate) contents: BTreeMap<String, String>,
+    /// Contents by path, of those that are text.
+    pub(crate) contents: Arc<BTreeMap<String, String>>,
 }
 
 /// Reads an object that must be there.
@@ -64,13 +64,14 @@ impl Project {
     ) -> Result<Self, StoreError> {
         let Some(commit) = commit else { return Ok(Self::default()) };
         let (commit, _) = read_commit(store, project, commit).await?;
-        let mut read = Self::default();
+        let (mut files, mut contents) = (Files::new(), BTreeMap::new());
         for (path, oid) in walk(store, project, commit.tree).await? {
             let bytes = read_object(store, project, oid, ObjectKind::Blob).await?;
             let entry = FileEntry { oid, bytes: bytes.len() as u64 };
-            read.files.insert(path.clone(), entry);
-            read.contents.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+            files.insert(path.clone(), entry);
+            // A prompt names other files, and no edit reaches them.
+            contents.extend(String::from_utf8(bytes.into()).ok().map(|text| (path, text)));
         }
-        Ok(read)
+        Ok(Self { files, contents: Arc::new(contents) })
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod edits;
 mod follow;
 mod resume;
 mod rules;

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub(super) enum Marker<'a> {
     /// A file begins.
     Write(&'a str),
+    /// An edit begins.
+    Edit(&'a str),
     /// A block ends. What follows the word is ignored: some models repeat the path.
     End,
     /// A file goes.
@@ -33,14 +35,14 @@ impl<'a> Marker<'a> {
         let marker = match verb {
             _ if too_long => Err(Rejection::too_long(line)),
             "write" => one_path(verb, rest).map(Self::Write),
+            "edit" => one_path(verb, rest).map(Self::Edit),
             "delete" => one_path(verb, rest).map(Self::Delete),
             "move" => two_paths(verb, rest).map(|(from, to)| Self::Move(from, to)),
             "end" => Ok(Self::End),
             _ => Err(Rejection::unsupported(verb, rest)),
         };
-        // `edit` is not applied by this parser; `file` and `done` are blocks of prompts, which a
-        // model may repeat.
-        let block = matches!(verb, "write" | "edit" | "file" | "done");
+        // The last three are blocks of prompts, which a model may repeat.
+        let block = matches!(verb, "write" | "edit" | "file" | "done" | "failed");
         marker.map_err(|why| Refused { why, block })
     }
 }
@@ -105,6 +107,7 @@ mod tests {
         assert_eq!(parse("write  \"a b.c\" \t\r").unwrap(), Marker::Write("a b.c"));
         assert_eq!(parse("move \"a b\" c").unwrap(), Marker::Move("a b", "c"));
         assert_eq!(parse("move a \"b c\"").unwrap(), Marker::Move("a", "b c"));
+        assert_eq!(parse("edit a").unwrap(), Marker::Edit("a"));
         assert_eq!(parse("delete\ta").unwrap(), Marker::Delete("a"));
         assert_eq!(parse("end").unwrap(), Marker::End);
         assert_eq!(parse("end src/a.ts").unwrap(), Marker::End);
@@ -117,7 +120,7 @@ mod tests {
             assert!(matches!(refused.why, Rejection::Malformed { .. }), "{line}");
             assert_eq!(refused.block, line.starts_with("write"), "{line}");
         }
-        for (line, block) in [("edit a", true), ("run npm install", false), ("", false)] {
+        for (line, block) in [("file a", true), ("run npm install", false), ("", false)] {
             let refused = parse(line).unwrap_err();
             assert!(matches!(refused.why, Rejection::Unsupported { .. }), "{line}");
             assert_eq!(refused.block, block, "{line}");

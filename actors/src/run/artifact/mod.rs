@@ -5,20 +5,32 @@
 //! @@k3x7qa write index.html
 //! <!doctype html>
 //! @@k3x7qa end
+//! @@k3x7qa edit app.js
+//! <<<<<<< SEARCH
+//! let total = 1;
+//! =======
+//! let total = 0;
+//! >>>>>>> REPLACE
+//! @@k3x7qa end
 //! @@k3x7qa delete old.html
 //! @@k3x7qa move a.js "b c.js"
 //! ```
 //! An instruction is a line that begins with `@@`, the answer's [`Tag`] and a space. The contents of
-//! a file are the lines between `write` and `end`, byte for byte. All other text is prose.
+//! a file are the lines between `write` and `end`, byte for byte. An `edit` has one or more blocks
+//! ([`Block`]) up to its `end`, whose markers begin in the first column and have the same number of
+//! signs, at least five. All other text is prose.
 //!
 //! - A line with another tag, or with anything before `@@`, is ordinary text.
 //! - White space at the end of an instruction, and so CRLF, is ignored.
 //! - A code fence around a block is prose; a code fence within one is content.
 //! - Any instruction but `end` while a file is open leaves that file unended. An `end` without a
 //!   block is ignored.
-//! - A block with a bad path is dropped up to the next instruction, as are `edit` blocks. An unknown
-//!   verb drops its own line only.
+//! - A block with a bad path is dropped up to the next instruction. An unknown verb drops its own
+//!   line only.
+//! - Lines of an `edit` outside of its blocks are ignored.
+//! - Prose may hold edits in Aider's format ([`Fenced`]); they give the same pieces.
 
+mod fenced;
 mod marker;
 mod path;
 mod rejection;
@@ -26,7 +38,11 @@ mod rejection;
 #[cfg(test)]
 mod tests;
 
-use super::Tag;
+use super::{
+    Tag,
+    edit::{Block, BlockError, BlockReader, Grammar, Seen},
+};
+pub use fenced::Fenced;
 use marker::{Marker, Refused};
 pub(in crate::run) use marker::{quoted, words};
 pub use path::{NAME_BYTES_MAX, PathError, check_path};
@@ -49,6 +65,14 @@ pub enum Piece<'a> {
     End,
     /// The open file ends without its `end`; it is not complete.
     Unended,
+    /// An edit begins; its path passed [`check_path`]. [`Piece::End`] or [`Piece::Unended`] ends it.
+    Edit(&'a str),
+    /// A block of the edit.
+    Block(Block),
+    /// What should have been a block of the edit.
+    Broken(BlockError),
+    /// Commands of a fenced block for a shell, which was prose. Nobody runs them.
+    Shell(&'a str),
     /// A file goes.
     Delete(&'a str),
     /// A file moves from the first path to the second.
@@ -70,15 +94,20 @@ pub enum Ending {
     CutOff,
 }
 
-/// Push parser. Looks at each byte once and holds back only what may still become an instruction:
-/// at most the prefix, then at most [`MARKER_BYTES_MAX`].
+/// Push parser. Looks at each byte once and holds back only what may still become an instruction
+/// (at most the prefix, then at most [`MARKER_BYTES_MAX`]), what [`Fenced`] does, and a block of an
+/// edit up to its end.
 ///
 /// Any chunking of the same text gives the same pieces, but for where neighbouring text is split.
 #[derive(Debug)]
 pub struct Parser {
     prefix: String,
     line: Line,
-    block: Block,
+    within: Within,
+    fenced: Fenced,
+    blocks: BlockReader,
+    /// The line of a block as far as it came.
+    block_line: String,
     /// The line of an instruction as far as it came.
     marker: String,
     /// Whether that line is longer than [`MARKER_BYTES_MAX`]; the rest of it is dropped.
@@ -98,11 +127,13 @@ enum Line {
 
 /// What ordinary text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Block {
+enum Within {
     /// None: it is prose.
     Prose,
     /// The open file.
     File,
+    /// The open edit.
+    Edit,
     /// A block that is not followed.
     Dropped,
 }
@@ -114,7 +145,10 @@ impl Parser {
         Self {
             prefix: tag.prefix(),
             line: Line::Start(0),
-            block: Block::Prose,
+            within: Within::Prose,
+            fenced: Fenced::new(),
+            blocks: BlockReader::new(Grammar::Strict),
+            block_line: String::new(),
             marker: String::new(),
             marker_too_long: false,
         }
@@ -143,14 +177,15 @@ impl Parser {
     /// The sink's own error.
     pub fn finish<E>(&mut self, ending: Ending, sink: &mut Sink<'_, E>) -> Result<(), E> {
         match self.line {
-            Line::Start(matched) if ending == Ending::Stopped => {
-                self.emit(self.prefix.get(..matched), sink)?;
-            }
+            Line::Start(matched) if ending == Ending::Stopped => self.prefixed(matched, sink)?,
             Line::Marker if ending == Ending::Stopped => self.follow(sink)?,
             // Half an instruction says nothing to anybody.
             Line::Start(_) | Line::Marker | Line::Plain => {}
         }
         self.line = Line::Start(0);
+        if self.within == Within::Prose {
+            return self.fenced.finish(ending, sink);
+        }
         self.leave_block(sink)
     }
 
@@ -164,7 +199,7 @@ impl Parser {
             self.line = Line::Start(matched + same);
         } else {
             self.line = Line::Plain;
-            self.emit(self.prefix.get(..matched), sink)?;
+            self.prefixed(matched, sink)?;
             return Ok(0);
         }
         Ok(same)
@@ -184,7 +219,7 @@ impl Parser {
                 break from;
             }
         };
-        self.emit(rest.get(..used), sink)?;
+        self.emit(rest.get(..used).unwrap_or_default(), sink)?;
         Ok(used)
     }
 
@@ -210,15 +245,23 @@ impl Parser {
     fn follow<E>(&mut self, sink: &mut Sink<'_, E>) -> Result<(), E> {
         let mut line = std::mem::take(&mut self.marker);
         match Marker::parse(&line, std::mem::take(&mut self.marker_too_long)) {
-            Ok(Marker::End) => {
-                if std::mem::replace(&mut self.block, Block::Prose) == Block::File {
+            Ok(Marker::End) => match self.within {
+                Within::Prose | Within::Dropped => self.within = Within::Prose,
+                Within::File | Within::Edit => {
+                    self.end_blocks(sink)?;
+                    self.within = Within::Prose;
                     sink(Piece::End)?;
                 }
-            }
+            },
             Ok(Marker::Write(path)) => {
                 self.leave_block(sink)?;
-                self.block = Block::File;
+                self.within = Within::File;
                 sink(Piece::Write(path))?;
+            }
+            Ok(Marker::Edit(path)) => {
+                self.leave_block(sink)?;
+                self.within = Within::Edit;
+                sink(Piece::Edit(path))?;
             }
             Ok(Marker::Delete(path)) => {
                 self.leave_block(sink)?;
@@ -230,7 +273,7 @@ impl Parser {
             }
             Err(Refused { why, block }) => {
                 self.leave_block(sink)?;
-                self.block = if block { Block::Dropped } else { Block::Prose };
+                self.within = if block { Within::Dropped } else { Within::Prose };
                 sink(Piece::Rejected(why))?;
             }
         }
@@ -240,20 +283,57 @@ impl Parser {
     }
 
     fn leave_block<E>(&mut self, sink: &mut Sink<'_, E>) -> Result<(), E> {
-        match std::mem::replace(&mut self.block, Block::Prose) {
-            Block::File => sink(Piece::Unended),
-            Block::Prose | Block::Dropped => Ok(()),
+        match std::mem::replace(&mut self.within, Within::Prose) {
+            Within::Prose => self.fenced.interrupt(sink),
+            Within::Dropped => Ok(()),
+            Within::File => sink(Piece::Unended),
+            Within::Edit => {
+                self.end_blocks(sink)?;
+                sink(Piece::Unended)
+            }
         }
     }
 
-    fn emit<E>(&self, text: Option<&str>, sink: &mut Sink<'_, E>) -> Result<(), E> {
-        match text {
-            None | Some("") => Ok(()),
-            Some(text) => match self.block {
-                Block::Prose => sink(Piece::Prose(text)),
-                Block::File => sink(Piece::Content(text)),
-                Block::Dropped => Ok(()),
-            },
+    /// Ends the blocks of an edit; one that is under way is none.
+    fn end_blocks<E>(&mut self, sink: &mut Sink<'_, E>) -> Result<(), E> {
+        self.block_lines("\n", sink)?;
+        self.blocks.finish().map_or(Ok(()), |error| sink(Piece::Broken(error)))
+    }
+
+    /// Takes text of an edit.
+    fn block_lines<E>(&mut self, text: &str, sink: &mut Sink<'_, E>) -> Result<(), E> {
+        for chunk in text.split_inclusive('\n') {
+            self.block_line.push_str(chunk);
+            if !chunk.ends_with('\n') {
+                return Ok(());
+            }
+            match self.blocks.line(&self.block_line) {
+                Ok(Seen::Block(block)) => sink(Piece::Block(block))?,
+                Ok(Seen::Outside | Seen::Head | Seen::Inside) => {}
+                Err(error) => sink(Piece::Broken(error))?,
+            }
+            self.block_line.clear();
+        }
+        Ok(())
+    }
+
+    /// Passes on what was held back of the prefix.
+    fn prefixed<E>(&mut self, matched: usize, sink: &mut Sink<'_, E>) -> Result<(), E> {
+        let prefix = std::mem::take(&mut self.prefix);
+        let passed = self.emit(prefix.get(..matched).unwrap_or_default(), sink);
+        self.prefix = prefix;
+        passed
+    }
+
+    fn emit<E>(&mut self, text: &str, sink: &mut Sink<'_, E>) -> Result<(), E> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self.within {
+            Within::Prose => self.fenced.push(text, sink),
+            Within::File => sink(Piece::Content(text)),
+            Within::Edit => self.block_lines(text, sink),
+            Within::Dropped => Ok(()),
         }
     }
 }

@@ -27,8 +27,8 @@ pub enum Rejection {
         /// What followed it, cut where it is long.
         rest: String,
     },
-    /// A verb that an answer can't use; `edit` is one of them.
-    #[error("\"{verb} {rest}\" was left out: an answer can write, delete and move whole files")]
+    /// A verb that an answer can't use.
+    #[error("\"{verb} {rest}\" was left out: an answer can write, edit, delete and move files")]
     Unsupported {
         /// The verb, cut where it is long.
         verb: String,
@@ -40,6 +40,15 @@ pub enum Rejection {
     TooLong {
         /// How the line begins.
         line: String,
+    },
+    /// A search/replace block without a path above it.
+    #[error("an edit was left out: no path of a file stands above it")]
+    NoPath,
+    /// An edit that gives the file that is there.
+    #[error("{path:?} stays as it is: its edit changes nothing")]
+    Unchanged {
+        /// The path.
+        path: String,
     },
     /// The answer ended, or gave another instruction, before it had ended the file.
     #[error("{path:?} was left out: the answer did not finish it")]

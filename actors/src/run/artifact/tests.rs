@@ -14,6 +14,10 @@ enum Found {
     Unended,
     Delete(String),
     Move(String, String),
+    Edit(String),
+    Block(Block),
+    Broken(BlockError),
+    Shell(String),
     Rejected(Rejection),
 }
 
@@ -26,6 +30,10 @@ fn found(piece: Piece<'_>) -> Found {
         Piece::Unended => Found::Unended,
         Piece::Delete(path) => Found::Delete(path.into()),
         Piece::Move(from, to) => Found::Move(from.into(), to.into()),
+        Piece::Edit(path) => Found::Edit(path.into()),
+        Piece::Block(block) => Found::Block(block),
+        Piece::Broken(why) => Found::Broken(why),
+        Piece::Shell(text) => Found::Shell(text.into()),
         Piece::Rejected(why) => Found::Rejected(why),
     }
 }
@@ -67,6 +75,20 @@ fn write(path: &str) -> Found {
 
 fn content(text: &str) -> Found {
     Found::Content(text.into())
+}
+
+fn edit(path: &str) -> Found {
+    Found::Edit(path.into())
+}
+
+fn block(search: &str, replace: &str) -> Found {
+    let (search, replace) = (search.to_owned(), replace.to_owned());
+    Found::Block(Block { search, replace, line: None, is_closed: true })
+}
+
+/// A block as a model writes it.
+fn blocked(search: &str, replace: &str) -> String {
+    format!("<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n")
 }
 
 #[test]
@@ -129,7 +151,7 @@ fn a_last_line_without_newline_counts_only_if_the_answer_was_complete() {
 
 #[test]
 fn a_refused_block_is_dropped_up_to_the_next_instruction() {
-    let all = read("a\n@@write ../b\nx\n@@end\nc\n@@edit d\n<<<\n@@write e\nf\n@@end\n@@run g\nh");
+    let all = read("a\n@@write ../b\nx\n@@end\nc\n@@file d\n<<<\n@@write e\nf\n@@end\n@@run g\nh");
     assert_eq!(all.len(), 9, "{all:?}");
     assert_eq!(all[1], Found::Rejected(Rejection::bad_path("../b", PathError::NotNormal)));
     assert_eq!(all[2], prose("c\n"));
@@ -146,6 +168,110 @@ fn an_endless_instruction_is_dropped_and_the_stream_goes_on() {
     assert!(matches!(&all[0], Found::Rejected(Rejection::TooLong { line }) if line.len() < 200));
     assert!(matches!(&all[1], Found::Rejected(Rejection::TooLong { .. })));
     assert_eq!(all[2..], [prose("y")]);
+}
+
+#[test]
+fn an_edit_is_its_blocks_and_nothing_else_of_it_counts() {
+    let (one, two) = (blocked("a\n", "b\n"), blocked("@@zzzzzz end\n", ""));
+    let text = format!("Hi\n@@edit \"a b\"\n```js\n{one}\n{two}stray\n```\n@@end\nBye");
+    let expected = [
+        prose("Hi\n"),
+        edit("a b"),
+        block("a\n", "b\n"),
+        block("@@zzzzzz end\n", ""),
+        Found::End,
+        prose("Bye"),
+    ];
+    let text = text.replace("@@edit", "@@k3x7qa edit").replace("@@end", "@@k3x7qa end");
+    assert_eq!(parse([&*text], Ending::Stopped), expected);
+}
+
+#[test]
+fn an_edit_that_is_not_ended_or_holds_half_a_block_says_so() {
+    let half = "<<<<<<< SEARCH\na\n=======\n";
+    assert_eq!(
+        read(&format!("@@edit a\n{half}@@end\n@@edit b\n{half}@@edit ../c\n{half}@@end\nd")),
+        [
+            edit("a"),
+            Found::Broken(BlockError::Unended),
+            Found::End,
+            edit("b"),
+            Found::Broken(BlockError::Unended),
+            Found::Unended,
+            Found::Rejected(Rejection::bad_path("../c", PathError::NotNormal)),
+            prose("d"),
+        ]
+    );
+    let last = format!("@@edit a\n{}", blocked("a\n", "b\n").trim_end());
+    assert_eq!(read(&last), [edit("a"), block("a\n", "b\n"), Found::Unended]);
+}
+
+#[test]
+fn a_block_in_prose_is_an_edit_of_the_file_above_it() {
+    let one = blocked("a\n", "b\n");
+    let text = format!(
+        "Here you are:\n\n**src/a.py**\n```python\n{one}```\n\nsrc/a.py\n```python\n{one}```\n\
+         {one}\nAnd:\nb.py\n{one}Done.\n@@delete c\n"
+    );
+    let expected = [
+        prose("Here you are:\n\n**src/a.py**\n"),
+        edit("src/a.py"),
+        block("a\n", "b\n"),
+        block("a\n", "b\n"),
+        block("a\n", "b\n"),
+        Found::End,
+        prose("And:\nb.py\n"),
+        edit("b.py"),
+        block("a\n", "b\n"),
+        Found::End,
+        prose("Done.\n"),
+        Found::Delete("c".into()),
+    ];
+    assert_eq!(read(&text), expected);
+}
+
+#[test]
+fn both_formats_give_the_same_pieces() {
+    let one = blocked("a\n", "b\n");
+    let aiders = read(&format!("a.js\n```js\n{one}```\n"));
+    let own = read(&format!("a.js\n@@edit a.js\n{one}@@end\n"));
+    assert_eq!(aiders, own);
+}
+
+#[test]
+fn a_block_in_prose_that_breaks_off_is_broken_and_one_without_a_path_is_left_out() {
+    let one = blocked("a\n", "b\n");
+    assert_eq!(
+        read("a.js\n<<<<<<< SEARCH\nx\n@@delete b\n"),
+        [
+            prose("a.js\n"),
+            edit("a.js"),
+            Found::Broken(BlockError::NoDivider),
+            Found::End,
+            Found::Delete("b".into()),
+        ]
+    );
+    assert_eq!(
+        read(&format!("\n{one}x")),
+        [prose("\n"), Found::Rejected(Rejection::NoPath), prose("x"),]
+    );
+    let refused = Found::Rejected(Rejection::bad_path("/a", PathError::Absolute));
+    assert_eq!(read(&format!("/a\n```\n{one}```\n")), [prose("/a\n```\n"), refused]);
+}
+
+#[test]
+fn commands_of_a_shell_are_prose_whatever_stands_in_them() {
+    let one = blocked("a\n", "b\n");
+    let far = format!("```bash\nls\nls\n{one}```\n");
+    let commands = Found::Shell(format!("ls\nls\n{one}"));
+    let mut expected = vec![prose(&far)];
+    expected.insert(1, commands);
+    let read_far = read(&far);
+    assert!(read_far.contains(&expected[1]), "{read_far:?}");
+    assert!(!read_far.iter().any(|found| matches!(found, Found::Edit(_))), "{read_far:?}");
+    let near = read(&format!("run.sh\n```bash\n{one}```\n"));
+    assert_eq!(near, [prose("run.sh\n"), edit("run.sh"), block("a\n", "b\n"), Found::End]);
+    assert!(read("```sh\n```\n").contains(&Found::Shell(String::new())));
 }
 
 #[test]
@@ -182,6 +308,7 @@ fn line() -> impl Strategy<Value = String> {
         Just("end".to_owned()),
         Just("end".to_owned()),
         Just("edit a".to_owned()),
+        Just("edit a".to_owned()),
         Just("delete d/é".to_owned()),
         Just("move a b".to_owned()),
         Just("run x".to_owned()),
@@ -192,6 +319,25 @@ fn line() -> impl Strategy<Value = String> {
         (0..9_usize).prop_map(|n| format!("@@{TAG} x")[..n].to_owned()),
         "[@a-c é日\r]{0,12}",
         Just(String::new()),
+        prop::sample::select(vec![
+            "<<<<<<< SEARCH",
+            "<<<<<<< SEARCH",
+            "<<<<< SEARCH>",
+            "=======",
+            "=======",
+            ">>>>>>> REPLACE",
+            ">>>>>>> REPLACE",
+            "```",
+            "```bash",
+            "```a.b",
+            "a.b",
+            "**a.b**:",
+            "<source>",
+            "`a",
+            "<<<",
+        ])
+        .prop_map(str::to_owned),
+        (590..610_usize).prop_map(|n| format!("a.b{}", "é".repeat(n / 2) + &"x".repeat(n % 3))),
     ]
 }
 
@@ -224,7 +370,7 @@ fn split<'a>(text: &'a str, cuts: &[usize]) -> Vec<&'a str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn any_chunking_gives_the_same_pieces(

@@ -1,4 +1,5 @@
 use super::*;
+use greenroom_protocol::error::Reason;
 use proptest::prelude::*;
 
 const TAG: &str = "k3x7qa";
@@ -131,7 +132,120 @@ fn each_limit_ends_the_run_with_its_own_error() {
     assert_eq!(error, OutputError::RunBytes { limit: 100 });
     assert_eq!(out[1], Event::TextDelta { part: part(5), text: "x".repeat(100) });
     assert_eq!(out.len(), 3);
-    assert_eq!(error.body().reason, greenroom_protocol::error::Reason::OutputLimit);
+    assert_eq!(error.body().reason, Reason::OutputLimit);
+}
+
+/// An answer over these files: its events and what it owes.
+fn over(files: &[(&str, &str)], answer: &str) -> (Vec<Event>, Output) {
+    let base = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let mut output = output(OutputLimits::default()).over(Arc::new(base.collect()));
+    let mut out = Vec::new();
+    output.text(&answer.replace("@@", &format!("@@{TAG} ")), &mut out).unwrap();
+    output.finish(Ending::Stopped, &mut out);
+    (out, output)
+}
+
+const BLOCK: &str = "<<<<<<< SEARCH\ntwo\n=======\n2\n>>>>>>> REPLACE\n";
+
+#[test]
+fn an_edit_is_said_as_the_whole_file_that_it_gives() {
+    let answer = format!("@@edit a\n{BLOCK}@@end\n");
+    let (events, output) = over(&[("a", "one\ntwo\n")], &answer);
+    let expected = [
+        Event::FileStart { part: part(5), path: "a".into() },
+        Event::FileDelta { part: part(5), text: "one\n2\n".into() },
+        file_end(5, true, "one\n2\n"),
+    ];
+    assert_eq!(events, expected);
+    assert_eq!(output.failures().count(), 0);
+    assert_eq!(output.tally(), &BTreeMap::from([("exact", 1)]));
+    let aiders = format!("a\n```\n{BLOCK}```\n");
+    let (events, _) = over(&[("a", "one\ntwo\n")], &aiders);
+    assert_eq!(events[3].part(), Some(part(6)), "the path is a text part of its own");
+    assert!(matches!(&events[4], Event::FileDelta { text, .. } if text == "one\n2\n"));
+}
+
+#[test]
+fn an_edit_sees_what_the_answer_did_before() {
+    let answer = format!(
+        "@@write b\ntwo\ntwo\n@@end\n@@move a c\n@@edit c\n{BLOCK}@@end\n\
+         @@write b\ntwo\n@@end\n@@edit b\n{BLOCK}@@end\n@@delete b\n@@edit b\n{BLOCK}@@end\n"
+    );
+    let (_, output) = over(&[("a", "two\n"), ("b", "x\n")], &answer);
+    let changes: Vec<&Change> = output.changes().iter().collect();
+    let write = |path: &str, text: &str| Change::Write { path: path.into(), content: text.into() };
+    assert_eq!(changes[2], &write("c", "2\n"));
+    assert_eq!(changes[4], &write("b", "2\n"));
+    let failures: Vec<String> = output.failures().map(ToString::to_string).collect();
+    assert_eq!(failures, ["\"b\" was not edited: block 1: there is no such file"]);
+}
+
+#[test]
+fn an_edit_that_does_not_apply_is_said_and_owed_until_it_is_mended() {
+    let files = [("a", "one\n"), ("b", "one\n"), ("c", "one\n")];
+    let answer =
+        format!("@@edit a\n{BLOCK}@@end\n@@edit b\n{BLOCK}@@end\n@@edit c\nno block\n@@end\n");
+    let (events, mut output) = over(&files, &answer);
+    assert_eq!(events.len(), 3);
+    assert!(
+        matches!(&events[0], Event::Error { error }
+            if error.reason == Reason::EditFailed && error.message.contains("\"a\"")),
+        "{events:?}"
+    );
+    assert_eq!(output.tally(), &BTreeMap::from([("not_found", 2), ("malformed", 1)]));
+    assert!(output.changes().is_empty());
+
+    output = output.mending(&Tag::parse("aaaaaa").unwrap());
+    let owed = |output: &Output| -> Vec<String> {
+        output.failures().map(|failure| failure.path.clone()).collect()
+    };
+    assert_eq!(owed(&output), ["a", "b", "c"]);
+    let mut out = Vec::new();
+    let one = BLOCK.replace("two", "one");
+    let mend = format!("@@aaaaaa edit a\n{one}@@aaaaaa end\n@@aaaaaa delete c\n");
+    output.text(&mend, &mut out).unwrap();
+    output.finish(Ending::Stopped, &mut out);
+    assert_eq!(owed(&output), ["b"]);
+    assert_eq!(output.tally(), &BTreeMap::from([("exact", 1)]));
+}
+
+#[test]
+fn a_file_that_is_written_whole_after_its_edit_failed_owes_nothing() {
+    let answer = format!("@@edit a\n{BLOCK}@@end\n@@write a\nx\n@@end\n");
+    assert_eq!(over(&[("a", "one\n")], &answer).1.failures().count(), 0);
+    let unended = format!("@@edit a\n{BLOCK}@@write a\nx\n");
+    assert_eq!(over(&[("a", "two\n")], &unended).1.failures().count(), 1);
+}
+
+#[test]
+fn an_edit_that_changes_nothing_is_a_notice() {
+    let answer = format!("@@edit a\n{}@@end\n", BLOCK.replace("\n2\n", "\ntwo\n"));
+    let (events, output) = over(&[("a", "two\n")], &answer);
+    assert!(
+        matches!(events.as_slice(), [Event::Notice { message, .. }]
+            if message.contains("changes nothing")),
+        "{events:?}"
+    );
+    assert_eq!(output.failures().count(), 0);
+}
+
+#[test]
+fn what_edits_give_counts_against_the_limit_of_a_run() {
+    let base = Arc::new(BTreeMap::from([("a".to_owned(), "two\n".repeat(50) + "one\n")]));
+    let limits = OutputLimits { files_max: 9, file_bytes_max: 1000, run_bytes_max: 500 };
+    let mut output = output(limits).over(base);
+    let edit = |from: u32, to: u32| {
+        let numbered = |n: u32| if n == 0 { "one".to_owned() } else { n.to_string() };
+        let (from, to) = (numbered(from), numbered(to));
+        format!(
+            "@@{TAG} edit a\n<<<<<<< SEARCH\n{from}\n=======\n{to}\n>>>>>>> REPLACE\n@@{TAG} end\n"
+        )
+    };
+    let mut out = Vec::new();
+    assert_eq!(output.text(&edit(0, 1), &mut out), Ok(()));
+    assert_eq!(output.text(&edit(1, 2), &mut out), Ok(()));
+    let over = output.text(&edit(2, 3), &mut out);
+    assert_eq!(over, Err(OutputError::RunBytes { limit: 500 }));
 }
 
 /// Joins neighbouring deltas of the same part, whatever their size.
@@ -148,7 +262,8 @@ fn joined(events: Vec<Event>) -> Vec<Event> {
 }
 
 fn run(chunks: &[&str], limits: OutputLimits) -> (Vec<Event>, Option<OutputError>, Changes) {
-    let mut output = output(limits);
+    let base = ["a", "b"].map(|path| (path.to_owned(), "x\ny\n".to_owned()));
+    let mut output = output(limits).over(Arc::new(base.into()));
     let mut out = Vec::new();
     let error = chunks.iter().find_map(|chunk| output.text(chunk, &mut out).err());
     output.finish(Ending::Stopped, &mut out);
@@ -165,6 +280,11 @@ proptest! {
             Just(format!("@@{TAG} end\n")),
             Just(format!("@@{TAG} delete b\n")),
             Just(format!("@@{TAG} write ..\n")),
+            Just(format!("@@{TAG} edit a\n")),
+            Just("b\n```\n".to_owned()),
+            "[xy]".prop_map(|from| {
+                format!("<<<<<<< SEARCH\n{from}\n=======\nz\n>>>>>>> REPLACE\n")
+            }),
             "[ @aé\n]{0,20}",
         ], 0..16),
         size in 1..9_usize,
@@ -192,6 +312,10 @@ proptest! {
             Just(format!("@@{TAG} end\n")),
             "[a-c]".prop_map(|path| format!("@@{TAG} delete {path}\n")),
             Just(format!("@@{TAG} move a b\n")),
+            "[a-c]".prop_map(|path| format!("@@{TAG} edit {path}\n")),
+            "[xy]".prop_map(|from| {
+                format!("<<<<<<< SEARCH\n{from}\n=======\nz\n>>>>>>> REPLACE\n")
+            }),
             "[ @aé\n]{0,20}",
         ], 0..24),
     ) {

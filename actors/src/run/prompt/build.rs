@@ -1,6 +1,6 @@
 //! Building the messages.
 
-use super::{CURRENT_FILES, CUT_OFF, NO_TEXT, REQUEST, SYSTEM, WRITE_THE_REST};
+use super::{CURRENT_FILES, CUT_OFF, EDITS, Mend, NO_TEXT, REQUEST, SYSTEM, WRITE_THE_REST};
 use crate::{
     port::{Message, Role},
     run::{
@@ -42,8 +42,10 @@ pub struct PromptInput<'a> {
     pub texts: &'a BTreeMap<String, String>,
     /// The user's prompt.
     pub request: &'a str,
-    /// What an answer that was cut off had completed; none for a first call.
+    /// What an answer that was cut off, or is to be mended, had completed; none for a first call.
     pub done: Option<&'a Changes>,
+    /// What is to be mended; none: the answer was cut off, or this is a first call.
+    pub mend: Option<Mend<'a>>,
 }
 
 /// The paths of the files that a prompt may have room for, smallest first: all others need not be
@@ -73,7 +75,9 @@ impl PromptInput<'_> {
             Change::Move { from, to } => [from, to],
         });
         let mut texts = history.chain(done).map(String::as_str).chain(files);
-        SYSTEM.contains(tag) || self.request.contains(tag) || texts.any(|text| text.contains(tag))
+        let mends = self.mend.is_some_and(|mend| mend.holds(tag));
+        let instructs = [SYSTEM, EDITS, self.request].into_iter().any(|text| text.contains(tag));
+        mends || instructs || texts.any(|text| text.contains(tag))
     }
 
     /// The messages. Instructions and request always go; then, as far as `bytes_max` allows, what
@@ -81,13 +85,18 @@ impl PromptInput<'_> {
     /// first, the others by name.
     #[must_use]
     pub fn build(&self, tag: &Tag, bytes_max: usize) -> Vec<Message> {
-        let system = SYSTEM.replace("{tag}", tag.as_str());
+        let can_edit = !self.files.is_empty() || self.mend.is_some();
+        let system = SYSTEM.replace("{edits}", if can_edit { EDITS } else { "" });
+        let system = system.replace("{tag}", tag.as_str());
         let headings = [CURRENT_FILES, REQUEST, CUT_OFF, WRITE_THE_REST];
         let frame = headings.map(str::len).iter().sum::<usize>() + 5 + UNLISTED_BYTES;
         let mut room = Room(bytes_max);
         room.take_up(system.len() + self.request.len() + frame);
 
-        let done = self.done.map(|done| done_section(tag, done, &mut room)).unwrap_or_default();
+        let done = match self.mend {
+            Some(mend) => mend.section(tag, self.done, &mut room),
+            None => self.done.map(|done| done_section(tag, done, &mut room)).unwrap_or_default(),
+        };
         let history = self.recent_turns(bytes_max / HISTORY_SHARE, &mut room);
         let files = self.files_section(tag, &mut room);
 
@@ -134,12 +143,16 @@ impl PromptInput<'_> {
     }
 }
 
-/// What is complete of a cut-off answer; empty where nothing is. Its paths always go, its contents
-/// as far as they fit.
+/// What is complete of a cut-off answer, and that the rest is due; empty where nothing is.
 fn done_section(tag: &Tag, done: &Changes, room: &mut Room) -> String {
     if done.is_empty() {
         return String::new();
     }
+    format!("\n{CUT_OFF}\n{}{WRITE_THE_REST}", done_items(tag, done, room))
+}
+
+/// What is complete of an answer. Its paths always go, its contents as far as they fit.
+pub(super) fn done_items(tag: &Tag, done: &Changes, room: &mut Room) -> String {
     let mut steps = String::new();
     for change in done {
         match change {
@@ -157,9 +170,9 @@ fn done_section(tag: &Tag, done: &Changes, room: &mut Room) -> String {
     let mut items: Vec<Item<'_>> = items.collect();
     room.take_up(steps.len() + items.iter().map(Item::name_bytes).sum::<usize>());
     hide_what_does_not_fit(&mut items, room);
-    let mut section = format!("\n{CUT_OFF}\n");
+    let mut section = String::new();
     write_items(&mut section, tag, "done", &items);
-    section + &steps + WRITE_THE_REST
+    section + &steps
 }
 
 /// A file of a section.
@@ -203,7 +216,7 @@ fn write_items(section: &mut String, tag: &Tag, verb: &str, items: &[Item<'_>]) 
 }
 
 /// Bytes that are left.
-struct Room(usize);
+pub(super) struct Room(usize);
 
 impl Room {
     /// Takes them if there are so many.
@@ -214,7 +227,7 @@ impl Room {
     }
 
     /// Takes them in any case.
-    const fn take_up(&mut self, bytes: usize) {
+    pub(super) const fn take_up(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes);
     }
 }

@@ -15,20 +15,33 @@
 //! @@<tag> moved FROM TO
 //! Write the rest of the answer now.
 //! ```
-//! The first three lines are missing where the project has no files, all after the prompt where
+//! or, where edits of the answer could not be applied, after the prompt:
+//! ```text
+//! These files of your answer are complete; do not write them again:
+//! @@<tag> done PATH             and so on, as above
+//! These edits of your answer could not be applied, and nothing of them was:
+//! @@<tag> failed PATH           with what was wrong, the real lines, and @@<tag> end
+//! Write these edits again now. The search text must be in the file as it stands there.
+//! ```
+//! The last line asks for whole files where edits failed before. The first three lines are missing where the project has no files, all after the prompt where
 //! nothing of the answer is done yet. A path with spaces is quoted.
 
 mod build;
+mod mend;
 mod read;
 
 #[cfg(test)]
 mod tests;
 
 pub use build::{CONTEXT_BYTES_MAX, PromptInput, Turn, readable};
+pub use mend::{Mend, Remedy};
 pub use read::{Parsed, ReadError};
 
-/// The instructions; `{tag}` stands for the tag.
+/// The instructions; `{tag}` stands for the tag, `{edits}` for [`EDITS`] or nothing.
 const SYSTEM: &str = include_str!("system.txt");
+
+/// How to edit files: for projects that have some.
+const EDITS: &str = include_str!("edits.txt");
 
 const CURRENT_FILES: &str = "Current files:";
 const REQUEST: &str = "Request:";

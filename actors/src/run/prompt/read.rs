@@ -1,6 +1,9 @@
 //! Reading the messages back: for stand-in providers.
 
-use super::{CURRENT_FILES, CUT_OFF, REQUEST, WRITE_THE_REST};
+use super::{
+    CURRENT_FILES, CUT_OFF, REQUEST, Remedy, WRITE_THE_REST,
+    mend::{DONE, FAILED},
+};
 use crate::{
     port::{Message, Role},
     run::{Tag, artifact::words},
@@ -28,6 +31,10 @@ pub struct Parsed {
     pub deleted: Vec<String>,
     /// Paths that it moved, from and to.
     pub moved: Vec<(String, String)>,
+    /// Edits that could not be applied, by path, and why.
+    pub failed: BTreeMap<String, String>,
+    /// How they are to be mended.
+    pub remedy: Option<Remedy>,
 }
 
 /// Why messages are no prompt of this engine.
@@ -74,7 +81,8 @@ impl Parsed {
 
         let mut done = Blocks::new(&prefix);
         let (request, mut rest) = split_request(rest, &prefix)?;
-        while !matches!(rest, "" | WRITE_THE_REST) {
+        let remedy = |rest: &str| Remedy::ALL.into_iter().find(|remedy| remedy.asks() == rest);
+        while !matches!(rest, "" | WRITE_THE_REST) && remedy(rest).is_none() {
             let (line, after) = rest.split_once('\n').ok_or(ReadError::Block)?;
             rest = done.line(line, after)?;
         }
@@ -88,6 +96,8 @@ impl Parsed {
             done_omitted: done.omitted,
             deleted: done.deleted,
             moved: done.moved,
+            failed: done.failed,
+            remedy: remedy(rest),
             tag,
         })
     }
@@ -109,7 +119,9 @@ impl Parsed {
 fn split_request<'a>(text: &'a str, prefix: &str) -> Result<(&'a str, &'a str), ReadError> {
     let Some(at) = text.find(&format!("\n{prefix}")) else { return Ok((text, "")) };
     let (before, blocks) = text.split_at(at + 1);
-    let request = before.strip_suffix(&format!("\n{CUT_OFF}\n")).ok_or(ReadError::Block)?;
+    let heading = |heading: &&str| before.ends_with(&format!("\n{heading}\n"));
+    let heading = [CUT_OFF, DONE, FAILED].into_iter().find(heading).ok_or(ReadError::Block)?;
+    let request = before.get(..before.len() - heading.len() - 2).unwrap_or_default();
     Ok((request, blocks))
 }
 
@@ -120,6 +132,7 @@ struct Blocks<'a> {
     omitted: BTreeMap<String, u64>,
     deleted: Vec<String>,
     moved: Vec<(String, String)>,
+    failed: BTreeMap<String, String>,
 }
 
 impl<'a> Blocks<'a> {
@@ -130,6 +143,7 @@ impl<'a> Blocks<'a> {
             omitted: BTreeMap::new(),
             deleted: Vec::new(),
             moved: Vec::new(),
+            failed: BTreeMap::new(),
         }
     }
 
@@ -137,7 +151,7 @@ impl<'a> Blocks<'a> {
     fn line<'t>(&mut self, line: &str, after: &'t str) -> Result<&'t str, ReadError> {
         let Some(line) = line.strip_prefix(self.prefix) else { return Ok(after) };
         match words(line).ok_or(ReadError::Block)?.as_slice() {
-            ["file" | "done", path] => {
+            [verb @ ("file" | "done" | "failed"), path] => {
                 let end = format!("{}end\n", self.prefix);
                 let (content, rest) = if let Some(rest) = after.strip_prefix(&end) {
                     ("", rest)
@@ -146,7 +160,8 @@ impl<'a> Blocks<'a> {
                     let (content, rest) = after.split_at(at + 1);
                     (content, rest.strip_prefix(&end).ok_or(ReadError::Block)?)
                 };
-                self.shown.insert((*path).to_owned(), content.to_owned());
+                let blocks = if *verb == "failed" { &mut self.failed } else { &mut self.shown };
+                blocks.insert((*path).to_owned(), content.to_owned());
                 return Ok(rest);
             }
             ["omitted", path, bytes] => {

@@ -4,6 +4,7 @@ use crate::{
     run::{
         Change, Changes, Tag,
         artifact::Ending,
+        edit::{EditFailure, Miss, Nearest},
         output::{Output, OutputLimits},
         tree::{FileEntry, Files},
     },
@@ -33,7 +34,7 @@ fn texts(all: &[(&str, &str)]) -> Texts {
 }
 
 fn input<'a>(files: &'a Files, texts: &'a Texts, request: &'a str) -> PromptInput<'a> {
-    PromptInput { history: &[], files, texts, request, done: None }
+    PromptInput { history: &[], files, texts, request, done: None, mend: None }
 }
 
 fn bytes(messages: &[Message]) -> usize {
@@ -111,6 +112,54 @@ fn a_continuation_reads_as_the_contract_says() {
         @@k3x7qa moved \"a b.txt\" c\n\
         Write the rest of the answer now.";
     assert_eq!(messages[3].content, expected);
+}
+
+#[test]
+fn the_example_of_an_edit_is_one_that_the_engine_takes() {
+    let texts = texts(&[("a", "1\n")]);
+    let messages = input(&files(&texts), &texts, "").build(&tag(), CONTEXT_BYTES_MAX);
+    let mut output = Output::new(&tag(), PartId(1), OutputLimits::default());
+    let mut out = Vec::new();
+    output.text(&messages[0].content, &mut out).unwrap();
+    output.finish(Ending::Stopped, &mut out);
+    assert_eq!(output.failures().count(), 0);
+    assert!(
+        output.changes().iter().any(|change| matches!(change, Change::Write { content, .. }
+            if content.contains("Hello, world"))),
+        "{:?}",
+        output.changes()
+    );
+    let none = Texts::new();
+    let first = input(&Files::new(), &none, "").build(&tag(), CONTEXT_BYTES_MAX);
+    assert!(!first[0].content.contains("SEARCH") && !first[0].content.contains("{edits}"));
+}
+
+#[test]
+fn a_prompt_that_asks_to_mend_edits_shows_the_real_lines() {
+    let texts = texts(&[("a", "one\ntwo\n"), ("b", "x\n")]);
+    let files = files(&texts);
+    let done: Changes =
+        [Change::Write { path: "b".into(), content: "y\n".into() }].into_iter().collect();
+    let nearest = Nearest { line: 1, text: "one\ntwo".into(), percent: 50 };
+    let misses = vec![
+        (1, Miss::NotFound { nearest: Some(nearest) }),
+        (3, Miss::Ambiguous { lines: vec![4, 9] }),
+    ];
+    let failures = [EditFailure { path: "a".into(), misses }];
+    for (remedy, done) in [(Remedy::Edit, Some(&done)), (Remedy::Write, None)] {
+        let mend = Some(Mend { failures: &failures, remedy });
+        let prompt = PromptInput { done, mend, ..input(&files, &texts, "Go") };
+        let messages = prompt.build(&tag(), CONTEXT_BYTES_MAX);
+        let parsed = Parsed::read(&messages).unwrap();
+        assert_eq!((parsed.request.as_str(), parsed.remedy), ("Go", Some(remedy)));
+        assert_eq!(parsed.done.len(), usize::from(done.is_some()));
+        let report = "block 1: its search text is not in the file.\n\
+            The nearest lines are 1 to 2 (50 % alike):\none\ntwo\n\
+            block 3: its search text stands at 2 places: lines 4, 9.\n\
+            Search for more lines, or name the first line of the place that you mean: \
+            \"<<<<<<< SEARCH 4\".\n";
+        assert_eq!(parsed.failed["a"], report);
+    }
 }
 
 #[test]
@@ -237,6 +286,7 @@ proptest! {
             texts: &texts,
             request: &request,
             done: done.as_ref(),
+            mend: None,
         };
 
         let parsed = Parsed::read(&prompt.build(&tag(), CONTEXT_BYTES_MAX)).unwrap();
@@ -283,6 +333,7 @@ proptest! {
             texts: &texts,
             request: "Go",
             done: Some(&done),
+            mend: None,
         };
         let always = bytes(&prompt.build(&tag(), 0));
         let messages = prompt.build(&tag(), always + extra);
