@@ -7,8 +7,9 @@ use crate::{
     event::Event,
     frame::{ClientFrame, ServerFrame},
     method::{
-        FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, RunAccepted, RunCancel,
-        RunCancelled, RunStart, SessionCreate, SessionInfo, SessionList, SessionPage,
+        DiffPage, FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, RunAccepted,
+        RunCancel, RunCancelled, RunStart, SessionCreate, SessionDiff, SessionFork, SessionInfo,
+        SessionList, SessionPage, SessionRollback,
     },
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -92,7 +93,7 @@ const EXCHANGES: [Exchange; 9] = [
 
 /// The methods, with their parameters and results.
 #[must_use]
-pub fn methods() -> [MethodSchema; 9] {
+pub fn methods() -> [MethodSchema; 12] {
     fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
         generator.subschema_for::<T>().into()
     }
@@ -102,6 +103,9 @@ pub fn methods() -> [MethodSchema; 9] {
         method("session.get", false, None, of::<SessionInfo>),
         method("session.list", false, Some(of::<SessionList>), of::<SessionPage>),
         method("session.close", true, None, of::<SessionInfo>),
+        method("session.fork", true, Some(of::<SessionFork>), of::<SessionInfo>),
+        method("session.rollback", true, Some(of::<SessionRollback>), of::<SessionInfo>),
+        method("session.diff", false, Some(of::<SessionDiff>), of::<DiffPage>),
         method("run.start", true, Some(of::<RunStart>), of::<RunAccepted>),
         method("run.cancel", true, Some(of::<RunCancel>), of::<RunCancelled>),
         method("history.get", false, Some(of::<HistoryGet>), of::<HistoryPage>),

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorBody, Reason},
-    id::{CommandId, PartId, RunId, Seq, UserId},
+    id::{CommandId, PartId, RunId, Seq, SessionId, UserId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,38 @@ pub enum Event {
         /// For a person: a session's title, a reason.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
+    },
+    /// The session goes on from what it was at an earlier entry: its files are those of then, and
+    /// later turns are no longer shown to models. Nothing leaves the log.
+    #[serde(rename = "session.rolled_back")]
+    SessionRolledBack {
+        /// The user who asked.
+        by: UserId,
+        /// The command that asked.
+        cid: CommandId,
+        /// The entry. Runs that had not ended by then are not part of what is restored.
+        to: Seq,
+        /// Git id of the commit whose files are restored; none: there were no files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<String>,
+        /// Git id of the session's head of files from now on; none: it never had any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        /// Git id of the blob with the turns that later prompts show.
+        turns: String,
+    },
+    /// The session begins with what another one was at an entry; entry 2 of a fork.
+    #[serde(rename = "session.forked")]
+    SessionForked {
+        /// The session that it was forked from.
+        parent: SessionId,
+        /// The entry of that one. Runs that had not ended by then are not part of the fork.
+        at: Seq,
+        /// Git id of the commit that it begins with; none: there were no files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        /// Git id of the blob with the turns that later prompts show.
+        turns: String,
     },
     /// A user's input, echoed to every attachment; a run will answer it.
     #[serde(rename = "input.user")]
@@ -401,6 +433,8 @@ impl Event {
             | Self::FileDelta { part, .. }
             | Self::FileEnd { part, .. } => Some(*part),
             Self::Notice { .. }
+            | Self::SessionRolledBack { .. }
+            | Self::SessionForked { .. }
             | Self::InputUser { .. }
             | Self::InputRequested { .. }
             | Self::InputResolved { .. }
@@ -429,6 +463,8 @@ impl Event {
             Self::ToolOutputDelta { part, text } => Some((*part, Stream::ToolOutput, text)),
             Self::FileDelta { part, text } => Some((*part, Stream::File, text)),
             Self::Notice { .. }
+            | Self::SessionRolledBack { .. }
+            | Self::SessionForked { .. }
             | Self::InputUser { .. }
             | Self::InputRequested { .. }
             | Self::InputResolved { .. }

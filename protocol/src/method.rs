@@ -1,10 +1,15 @@
 //! Methods: parameters and results of `call`.
 
+mod branch;
+
 use crate::{
     error::{Code, ErrorBody, Reason},
     frame::{Call, Entry, OpenRun, Status},
     id::{CommandId, Epoch, RunId, Seq, SessionId},
     limit::{PAGE_ITEMS_MAX, PROMPT_BYTES_MAX, TITLE_BYTES_MAX},
+};
+pub use branch::{
+    DiffPage, FileChange, FileDiff, Parent, SessionDiff, SessionFork, SessionRollback,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -20,6 +25,12 @@ pub enum Method {
     SessionList(SessionList),
     /// End a session: its run is cancelled, it takes no more.
     SessionClose(SessionId, CommandId),
+    /// Create a session that begins with what another one was.
+    SessionFork(SessionId, CommandId, SessionFork),
+    /// Go on from what the session was at an earlier entry.
+    SessionRollback(SessionId, CommandId, SessionRollback),
+    /// What differs between two commits.
+    SessionDiff(SessionId, SessionDiff),
     /// Start a run.
     RunStart(SessionId, CommandId, RunStart),
     /// Cancel a run, also one that does not exist yet.
@@ -130,7 +141,8 @@ pub struct FilesGet {
     pub offset: u64,
 }
 
-/// Result of `session.create`, `session.get`, `session.close`, and one item of `session.list`.
+/// Result of `session.create`, `session.get`, `session.close`, `session.fork`, `session.rollback`,
+/// and one item of `session.list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct SessionInfo {
@@ -152,6 +164,9 @@ pub struct SessionInfo {
     pub commit: Option<String>,
     /// When it was created, in milliseconds since 1970.
     pub created_at: u64,
+    /// Where it was forked, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// Result of `session.list`.
@@ -262,6 +277,13 @@ impl Method {
             "session.get" => Self::SessionGet(session(call)?),
             "session.list" => Self::SessionList(params_or_default(call)?),
             "session.close" => Self::SessionClose(session(call)?, cid(call)?),
+            "session.fork" => {
+                let fork: SessionFork = params(call)?;
+                check_title(fork.title.as_deref().unwrap_or_default())?;
+                Self::SessionFork(session(call)?, cid(call)?, fork)
+            }
+            "session.rollback" => Self::SessionRollback(session(call)?, cid(call)?, params(call)?),
+            "session.diff" => Self::SessionDiff(session(call)?, params_or_default(call)?),
             "run.start" => {
                 let start: RunStart = params(call)?;
                 check_prompt(&start.input)?;
@@ -271,8 +293,7 @@ impl Method {
             "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
             "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
             "files.get" => Self::FilesGet(session(call)?, params(call)?),
-            "session.fork" | "session.rollback" | "session.diff" | "run.steer"
-            | "input.respond" | "presence.get" | "credits.get" | "credits.history"
+            "run.steer" | "input.respond" | "presence.get" | "credits.get" | "credits.history"
             | "credits.quote" => {
                 let message = format!("{} is not served by this version", call.method);
                 return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
@@ -293,10 +314,13 @@ impl Method {
     pub fn check(&self) -> Result<(), ErrorBody> {
         match self {
             Self::SessionCreate(_, _, create) => check_title(&create.title),
+            Self::SessionFork(_, _, fork) => check_title(fork.title.as_deref().unwrap_or_default()),
             Self::RunStart(_, _, start) => check_prompt(&start.input),
             Self::SessionGet(_)
             | Self::SessionList(_)
             | Self::SessionClose(..)
+            | Self::SessionRollback(..)
+            | Self::SessionDiff(..)
             | Self::RunCancel(..)
             | Self::HistoryGet(..)
             | Self::FilesList(..)
@@ -312,6 +336,9 @@ impl Method {
             Self::SessionGet(_) => (None, None),
             Self::SessionList(list) => (None, raw(list)),
             Self::SessionClose(_, cid) => (Some(*cid), None),
+            Self::SessionFork(_, cid, fork) => (Some(*cid), raw(fork)),
+            Self::SessionRollback(_, cid, rollback) => (Some(*cid), raw(rollback)),
+            Self::SessionDiff(_, diff) => (None, raw(diff)),
             Self::RunStart(_, cid, start) => (Some(*cid), raw(start)),
             Self::RunCancel(_, cid, cancel) => (Some(*cid), raw(cancel)),
             Self::HistoryGet(_, history) => (None, raw(history)),
@@ -329,6 +356,9 @@ impl Method {
             Self::SessionGet(..) => "session.get",
             Self::SessionList(..) => "session.list",
             Self::SessionClose(..) => "session.close",
+            Self::SessionFork(..) => "session.fork",
+            Self::SessionRollback(..) => "session.rollback",
+            Self::SessionDiff(..) => "session.diff",
             Self::RunStart(..) => "run.start",
             Self::RunCancel(..) => "run.cancel",
             Self::HistoryGet(..) => "history.get",
@@ -345,6 +375,9 @@ impl Method {
             Self::SessionCreate(session, ..)
             | Self::SessionGet(session)
             | Self::SessionClose(session, _)
+            | Self::SessionFork(session, ..)
+            | Self::SessionRollback(session, ..)
+            | Self::SessionDiff(session, _)
             | Self::RunStart(session, ..)
             | Self::RunCancel(session, ..)
             | Self::HistoryGet(session, _)

@@ -8,6 +8,7 @@ mod archive;
 mod asked;
 mod auth;
 mod body;
+mod branches;
 mod client;
 mod compress;
 mod context;
@@ -61,6 +62,7 @@ pub fn public_routes(context: Context, limits: &Arc<Limits>) -> Vec<Route> {
     let context = Arc::new(context);
     routes.extend(me::profile_routes(&context));
     routes.extend(sessions::session_routes(&context));
+    routes.extend(branches::branch_routes(&context));
     routes.extend(runs::run_routes(&context));
     routes.extend(events::event_routes(&context));
     routes.extend(history::history_routes(&context));

@@ -13,7 +13,7 @@ use greenroom_protocol::{
     error::{ErrorBody, Reason},
     frame::{OpenRun, Status},
     id::{Epoch, Seq, SessionId},
-    method::{Method as Call, SessionCreate, SessionInfo, SessionList, SessionPage},
+    method::{Method as Call, Parent, SessionCreate, SessionInfo, SessionList, SessionPage},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use schemars::JsonSchema;
@@ -49,7 +49,7 @@ struct PageQuery {
 /// A session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Session")]
-struct SessionView {
+pub(super) struct SessionView {
     /// Its id.
     session: SessionId,
     /// Its title.
@@ -71,6 +71,9 @@ struct SessionView {
     /// When it was created.
     #[schemars(extend("format" = "date-time"))]
     created_at: String,
+    /// Where it was forked, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent>,
 }
 
 /// A page of sessions, newest first.
@@ -85,9 +88,10 @@ struct PageView {
 
 impl From<SessionInfo> for SessionView {
     fn from(info: SessionInfo) -> Self {
-        let SessionInfo { session, epoch, head, title, status, run, commit, created_at } = info;
-        let (cursor, created_at) = (format!("{epoch}.{head}"), Utc::of_ms(created_at).to_string());
-        Self { session, title, status, epoch, head, cursor, run, commit, created_at }
+        let SessionInfo { session, epoch, head, title, status, run, commit, .. } = info;
+        let (cursor, created_at) = (format!("{epoch}.{head}"), Utc::of_ms(info.created_at).to_string());
+        let parent = info.parent;
+        Self { session, title, status, epoch, head, cursor, run, commit, created_at, parent }
     }
 }
 
@@ -112,6 +116,9 @@ pub(super) fn session_routes(context: &Arc<Context>) -> Vec<Route> {
         .leads_to("listFiles", "session")
         .leads_to("getArchive", "session")
         .leads_to("closeSession", "session")
+        .leads_to("forkSession", "session")
+        .leads_to("rollBackSession", "session")
+        .leads_to("getDiff", "session")
         .fails(404, "`session_not_found`: the id belongs to another user")
         .fails(409, "`session_exists`: the user has a session of this id, with another title");
     let get = Operation::new("getSession", "sessions", "Look at a session")
@@ -188,11 +195,11 @@ async fn close(context: Arc<Context>, asked: Asked) -> Result<Response, Problem>
     Ok(replayed(reply(StatusCode::OK, &view(&done)?), done.duplicate))
 }
 
-fn view(done: &Done) -> Result<SessionView, Problem> {
+pub(super) fn view(done: &Done) -> Result<SessionView, Problem> {
     read::<SessionInfo>(done).map(SessionView::from)
 }
 
 /// What the engine answered, as its type.
-fn read<T: for<'de> Deserialize<'de>>(done: &Done) -> Result<T, Problem> {
+pub(super) fn read<T: for<'de> Deserialize<'de>>(done: &Done) -> Result<T, Problem> {
     serde_json::from_str(done.result.get()).map_err(|_| ErrorBody::internal().into())
 }

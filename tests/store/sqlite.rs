@@ -29,6 +29,7 @@ fn row(session: u128, epoch: u64) -> SessionRow {
         created_at_ms: 1,
         epoch: Epoch(epoch),
         owner: None,
+        origin: None,
         projection: Projection { seq: Seq::START, status: Status::Idle, commit: None },
     }
 }

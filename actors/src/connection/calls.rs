@@ -1,9 +1,9 @@
 //! Calls: from a method to its result.
 
-use super::{attach, files, serve::Edge};
+use super::{attach, branch, diff, files, serve::Edge};
 use crate::{
     port::{Principal, SessionRow, StoreError},
-    session::{Answer, Answered, command::Command, feed::Feed, reader},
+    session::{Answer, Answered, command::Command, reader},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
@@ -13,7 +13,6 @@ use greenroom_protocol::{
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use std::sync::Arc;
 
 /// Largest page of entries, in bytes, so that an answer stays a moderate frame.
 const PAGE_BYTES_MAX: usize = 32 * 1024;
@@ -49,11 +48,21 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
     let by = principal.user;
     let (session, command) = match method {
         Method::SessionCreate(session, cid, create) => {
-            (session, Command::Create { cid, title: create.title })
+            (session, Command::Create { cid, title: create.title, origin: None })
         }
         Method::SessionClose(session, cid) => (session, Command::Close { cid }),
         Method::RunStart(session, cid, start) => (session, Command::Start { cid, start }),
         Method::RunCancel(session, cid, cancel) => (session, Command::Cancel { cid, cancel }),
+        Method::SessionFork(session, cid, fork) => {
+            return branch::fork(edge, principal, (session, cid), fork).await;
+        }
+        Method::SessionRollback(session, cid, rollback) => {
+            return branch::roll_back(edge, principal, (session, cid), rollback.to).await;
+        }
+        Method::SessionDiff(session, diff) => {
+            let row = owned(edge, principal, session).await?;
+            return first(&diff::diff(edge, &row, &diff).await?);
+        }
         Method::SessionGet(session) => return first(&get(edge, principal, session).await?),
         Method::SessionList(list) => return first(&sessions(edge, principal, &list).await?),
         Method::HistoryGet(session, get) => {
@@ -61,20 +70,24 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
             return Ok(Done { result, duplicate: false });
         }
         Method::FilesList(session, list) => {
-            owned(edge, principal, session).await?;
-            return first(&files::list(edge, session, &list).await?);
+            let row = owned(edge, principal, session).await?;
+            return first(&files::list(edge, &row, &list).await?);
         }
         Method::FilesGet(session, get) => {
-            owned(edge, principal, session).await?;
-            return first(&files::get(edge, session, &get).await?);
+            let row = owned(edge, principal, session).await?;
+            return first(&files::get(edge, &row, &get).await?);
         }
     };
-    let Answered { answer, duplicate } = edge.sessions.call(session, by, command).await?;
+    done(edge.sessions.call(session, by, command).await?)
+}
+
+/// A session's answer as JSON.
+pub(super) fn done(Answered { answer, duplicate }: Answered) -> Result<Done> {
     let result = match answer {
         Answer::Info(info) => json(&info)?,
         Answer::Accepted(accepted) => json(&accepted)?,
         Answer::Cancelled(cancelled) => json(&cancelled)?,
-        Answer::Taken => json(&())?,
+        Answer::Taken | Answer::Moved => json(&())?,
     };
     Ok(Done { result, duplicate })
 }
@@ -125,6 +138,7 @@ fn info(row: SessionRow) -> SessionInfo {
         session: row.session,
         epoch: row.epoch,
         head: row.projection.seq,
+        parent: row.parent(),
         title: row.title,
         status: row.projection.status,
         run: None,
@@ -164,7 +178,12 @@ async fn history(
     let head = feed.view().head;
     let last = get.before.map_or(head, |before| before.prev().min(head));
     let first = Seq(last.0.saturating_sub(u64::from(page_items(get.limit))));
-    let rests = read_range(edge, &feed, first, last).await?;
+    let range = reader::read_range(&feed, &*edge.node.store, first, last).await;
+    let rests: Vec<String> = range
+        .map_err(unavailable)?
+        .into_iter()
+        .map(|(_, rest)| String::from_utf8_lossy(&rest).into_owned())
+        .collect();
     // The latest that fit: a reader goes backwards.
     let mut bytes = 0;
     let fits = |rest: &&String| {
@@ -179,27 +198,4 @@ async fn history(
     let next = if begins > 1 { format!(r#","next_before":{begins}"#) } else { String::new() };
     let page = format!(r#"{{"epoch":{},"entries":{}{next}}}"#, feed.epoch, entries.get());
     RawValue::from_string(page).map_err(|_| ErrorBody::internal())
-}
-
-async fn read_range(
-    edge: &Edge,
-    feed: &Arc<Feed>,
-    mut after: Seq,
-    last: Seq,
-) -> Result<Vec<String>> {
-    let mut rests = Vec::new();
-    while after < last {
-        let entries = reader::read_after(feed, &*edge.node.store, after).await;
-        let entries = entries.map_err(unavailable)?;
-        if entries.is_empty() {
-            break;
-        }
-        for (seq, rest) in entries {
-            if seq <= last {
-                rests.push(String::from_utf8_lossy(&rest).into_owned());
-            }
-            after = seq;
-        }
-    }
-    Ok(rests)
 }

@@ -5,7 +5,7 @@ use super::{
     serve::Edge,
 };
 use crate::{
-    port::{ObjectKind, Oid, Principal},
+    port::{ObjectKind, Oid, Principal, SessionRow},
     run::{project, tree::Commit},
     session::{Answer, command::Command},
 };
@@ -27,7 +27,7 @@ type Result<T> = std::result::Result<T, ErrorBody>;
 #[derive(Clone, Debug)]
 pub struct Tree {
     edge: Edge,
-    session: SessionId,
+    project: SessionId,
     commit: Oid,
     time_secs: u64,
     files: BTreeMap<String, Oid>,
@@ -44,11 +44,11 @@ impl Tree {
         session: SessionId,
         asked: Option<&str>,
     ) -> Result<Option<Self>> {
-        owned(&edge, principal, session).await?;
-        let Some((oid, found, _)) = commit(&edge, session, asked).await? else { return Ok(None) };
-        let store = &*edge.node.store;
-        let files = project::walk(store, session, found.tree).await.map_err(unavailable)?;
-        Ok(Some(Self { edge, session, commit: oid, time_secs: found.time_secs, files }))
+        let row = owned(&edge, principal, session).await?;
+        let Some((oid, found, _)) = commit(&edge, &row, asked).await? else { return Ok(None) };
+        let (store, project) = (&*edge.node.store, row.project());
+        let files = project::walk(store, project, found.tree).await.map_err(unavailable)?;
+        Ok(Some(Self { edge, project, commit: oid, time_secs: found.time_secs, files }))
     }
 
     /// The commit.
@@ -84,12 +84,12 @@ impl Tree {
     /// What to tell the client.
     pub async fn read(&self, oid: Oid) -> Result<Bytes> {
         let store = &*self.edge.node.store;
-        let read = project::read_object(store, self.session, oid, ObjectKind::Blob).await;
+        let read = project::read_object(store, self.project, oid, ObjectKind::Blob).await;
         read.map_err(unavailable)
     }
 }
 
-fn not_found(what: &str) -> ErrorBody {
+pub(super) fn not_found(what: &str) -> ErrorBody {
     let message = format!("no such {what} in this session; see files.list");
     ErrorBody::new(Code::NotFound, Reason::FileNotFound, message)
 }
@@ -101,25 +101,25 @@ pub(super) async fn head(edge: &Edge, session: SessionId) -> Result<Option<Strin
     let answered = edge.sessions.call(session, row.user, Command::Get).await?;
     match answered.answer {
         Answer::Info(info) => Ok(info.commit),
-        Answer::Accepted(_) | Answer::Cancelled(_) | Answer::Taken => Ok(None),
+        Answer::Accepted(_) | Answer::Cancelled(_) | Answer::Taken | Answer::Moved => Ok(None),
     }
 }
 
 /// The commit that is asked for, or the head; `None` where nothing was committed yet.
 ///
 /// A commit is looked up among the project's own objects, so another project's is not found.
-async fn commit(
+pub(super) async fn commit(
     edge: &Edge,
-    session: SessionId,
+    row: &SessionRow,
     asked: Option<&str>,
 ) -> Result<Option<(Oid, Commit, Bytes)>> {
     let text = match asked {
         Some(text) => Some(text.to_owned()),
-        None => head(edge, session).await?,
+        None => head(edge, row.session).await?,
     };
     let Some(text) = text else { return Ok(None) };
     let oid: Oid = text.parse().map_err(|_| not_found("commit"))?;
-    let object = edge.node.store.object(session, oid).await.map_err(unavailable)?;
+    let object = edge.node.store.object(row.project(), oid).await.map_err(unavailable)?;
     let object = object.filter(|object| object.kind == ObjectKind::Commit);
     let bytes = object.ok_or_else(|| not_found("commit"))?.bytes;
     let commit = Commit::decode(&bytes).map_err(|_| ErrorBody::internal())?;
@@ -127,18 +127,18 @@ async fn commit(
 }
 
 /// `files.list`.
-pub(super) async fn list(edge: &Edge, session: SessionId, list: &FilesList) -> Result<FilePage> {
-    let Some((oid, commit, text)) = commit(edge, session, list.commit.as_deref()).await? else {
+pub(super) async fn list(edge: &Edge, row: &SessionRow, list: &FilesList) -> Result<FilePage> {
+    let Some((oid, commit, text)) = commit(edge, row, list.commit.as_deref()).await? else {
         return Ok(FilePage { commit: None, files: Vec::new(), next_after: None, object: None });
     };
-    let store = &*edge.node.store;
-    let all = project::walk(store, session, commit.tree).await.map_err(unavailable)?;
+    let (store, project) = (&*edge.node.store, row.project());
+    let all = project::walk(store, project, commit.tree).await.map_err(unavailable)?;
     let after = list.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
     let mut rest = all.range::<String, _>((after, Bound::Unbounded));
     let mut files = Vec::new();
     let page = usize::try_from(PAGE_ITEMS_MAX).unwrap_or(100);
     for (path, oid) in rest.by_ref().take(page) {
-        files.push(info(edge, session, path, *oid).await?.0);
+        files.push(info(edge, project, path, *oid).await?.0);
     }
     let more = rest.next().is_some();
     let next_after = files.last().filter(|_| more).map(|file| file.path.clone());
@@ -148,13 +148,13 @@ pub(super) async fn list(edge: &Edge, session: SessionId, list: &FilesList) -> R
 }
 
 /// `files.get`.
-pub(super) async fn get(edge: &Edge, session: SessionId, get: &FilesGet) -> Result<FileSlice> {
-    let found = commit(edge, session, get.commit.as_deref()).await?;
+pub(super) async fn get(edge: &Edge, row: &SessionRow, get: &FilesGet) -> Result<FileSlice> {
+    let found = commit(edge, row, get.commit.as_deref()).await?;
     let (commit_oid, commit, _) = found.ok_or_else(|| not_found("commit"))?;
-    let store = &*edge.node.store;
-    let all = project::walk(store, session, commit.tree).await.map_err(unavailable)?;
+    let (store, project) = (&*edge.node.store, row.project());
+    let all = project::walk(store, project, commit.tree).await.map_err(unavailable)?;
     let oid = all.get(&get.path).ok_or_else(|| not_found("file"))?;
-    let (file, bytes) = info(edge, session, &get.path, *oid).await?;
+    let (file, bytes) = info(edge, project, &get.path, *oid).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| ErrorBody::internal())?;
     let rest = usize::try_from(get.offset).ok().and_then(|offset| text.get(offset..));
     let rest = rest.ok_or_else(|| {
@@ -172,25 +172,33 @@ pub(super) async fn get(edge: &Edge, session: SessionId, get: &FilesGet) -> Resu
     })
 }
 
-async fn info(edge: &Edge, session: SessionId, path: &str, oid: Oid) -> Result<(FileInfo, Bytes)> {
+async fn info(edge: &Edge, project: SessionId, path: &str, oid: Oid) -> Result<(FileInfo, Bytes)> {
     let store = &*edge.node.store;
-    let bytes = project::read_object(store, session, oid, ObjectKind::Blob).await;
+    let bytes = project::read_object(store, project, oid, ObjectKind::Blob).await;
     let bytes = bytes.map_err(unavailable)?;
     let info = FileInfo { path: path.to_owned(), oid: oid.to_string(), bytes: bytes.len() as u64 };
     Ok((info, bytes))
 }
 
-/// As much text as fits a slice once it is JSON.
-fn slice(text: &str) -> &str {
-    let mut json_bytes = 0;
-    let cost = |c: char| match c {
+/// Length of a text as JSON, without its quotes.
+pub(super) fn json_bytes(text: &str) -> usize {
+    text.chars().map(json_cost).sum()
+}
+
+fn json_cost(c: char) -> usize {
+    match c {
         '"' | '\\' | '\n' | '\r' | '\t' => 2,
         c if c.is_control() => 6,
         c => c.len_utf8(),
-    };
+    }
+}
+
+/// As much text as fits a slice once it is JSON.
+fn slice(text: &str) -> &str {
+    let mut bytes = 0;
     let end = text.char_indices().find(|(_, c)| {
-        json_bytes += cost(*c);
-        json_bytes > SLICE_BYTES_MAX
+        bytes += json_cost(*c);
+        bytes > SLICE_BYTES_MAX
     });
     text.get(..end.map_or(text.len(), |(at, _)| at)).unwrap_or_default()
 }

@@ -8,7 +8,9 @@
 mod attach;
 mod attachment;
 mod bell;
+mod branch;
 mod calls;
+mod diff;
 mod files;
 mod follower;
 mod handshake;

@@ -23,7 +23,7 @@ pub use provider::{
     Delta, DeltaStream, Finish, Message, Provider, ProviderError, ProviderErrorKind, Request, Role,
 };
 pub use segments::{Segment, Segments, Snapshot};
-pub use sessions::{Claim, Created, Page, Projection, SessionRow, Sessions};
+pub use sessions::{Claim, Created, Origin, Page, Projection, SessionRow, Sessions};
 pub use socket::{Received, Socket, SocketError, Step};
 pub use store::{Store, StoreError};
 

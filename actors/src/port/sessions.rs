@@ -1,9 +1,10 @@
 //! Sessions: whose they are, who owns them now, and what lists show of them.
 
-use super::{BoxFuture, Incarnation, StoreError};
+use super::{BoxFuture, Incarnation, Oid, StoreError};
 use greenroom_protocol::{
     frame::Status,
     id::{CommandId, Epoch, Seq, SessionId, UserId},
+    method::Parent,
 };
 
 /// A session's row.
@@ -23,8 +24,39 @@ pub struct SessionRow {
     pub epoch: Epoch,
     /// The node incarnation that owns it now.
     pub owner: Option<Incarnation>,
+    /// Where it was forked, if it was.
+    pub origin: Option<Origin>,
     /// What lists show.
     pub projection: Projection,
+}
+
+impl SessionRow {
+    /// The project whose objects are the session's: the root session of all its forks.
+    #[must_use]
+    pub fn project(&self) -> SessionId {
+        self.origin.as_ref().map_or(self.session, |origin| origin.project)
+    }
+
+    /// Where it was forked, as clients are told.
+    #[must_use]
+    pub fn parent(&self) -> Option<Parent> {
+        self.origin.as_ref().map(|origin| Parent { session: origin.parent, at: origin.at })
+    }
+}
+
+/// What a fork began from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The session that it was forked from.
+    pub parent: SessionId,
+    /// The entry of that one.
+    pub at: Seq,
+    /// The root session of both.
+    pub project: SessionId,
+    /// Git id of the commit that it begins with, 40 hex digits.
+    pub commit: Option<String>,
+    /// The blob with its earlier turns, among the project's objects.
+    pub turns: Oid,
 }
 
 /// What lists show of a session: a rendering of its log up to `seq`.

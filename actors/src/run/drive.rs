@@ -116,8 +116,8 @@ impl Drive {
             return Ok(()); // only the last word was lost
         }
         let parent = self.spec().commit.as_deref().and_then(|commit| commit.parse::<Oid>().ok());
-        let (node, session) = (self.arguments.node.clone(), self.arguments.feed.session);
-        let project = retry(|| Project::read(&*node.store, session, parent)).await?;
+        let (node, root) = (self.arguments.node.clone(), self.spec().project);
+        let project = retry(|| Project::read(&*node.store, root, parent)).await?;
         let changes = if replay.generated() {
             replay.changes().clone()
         } else {
@@ -294,7 +294,7 @@ impl Drive {
         parent: Option<Oid>,
         changes: &super::Changes,
     ) -> Result<(), Stop> {
-        let (node, session) = (self.arguments.node.clone(), self.arguments.feed.session);
+        let (node, root) = (self.arguments.node.clone(), self.spec().project);
         let run = self.spec().run.run;
         self.mouth.outbox.push(Event::StepStarted { name: StepName::Applying });
         let applied = apply(&project.files, changes, ProjectLimits::default())
@@ -313,7 +313,7 @@ impl Drive {
             let secs = node.clock.now_ms() / 1000;
             let prompt = &self.spec().run.prompt;
             let made = commit(&project.files, &applied, parent, secs, prompt, run);
-            retry(|| node.store.put_objects(session, made.objects.clone())).await?;
+            retry(|| node.store.put_objects(root, made.objects.clone())).await?;
             self.mouth.outbox.push(Event::FilesCommitted {
                 run,
                 commit: made.oid.to_string(),

@@ -99,6 +99,8 @@ impl Replay {
             Event::StepFinished { name: StepName::Generating }
             | Event::StepStarted { name: StepName::Applying } => self.generated = true,
             Event::Notice { .. }
+            | Event::SessionRolledBack { .. }
+            | Event::SessionForked { .. }
             | Event::InputUser { .. }
             | Event::InputRequested { .. }
             | Event::InputResolved { .. }

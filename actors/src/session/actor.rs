@@ -14,7 +14,7 @@ use crate::{
     node::Node,
     permits::Permit,
     plant::{self, Plant},
-    port::{Created, Limited, Projection, SessionRow, StoreError},
+    port::{Created, Limited, Origin, Projection, SessionRow, StoreError},
     run::{End, RunActor, RunArguments, RunHandle},
 };
 use greenroom_protocol::{
@@ -208,17 +208,17 @@ impl Live {
         command: Command,
         reply: oneshot::Sender<Result<Answered, ErrorBody>>,
     ) {
-        let Command::Create { cid, title } = command else {
+        let Command::Create { cid, title, origin } = command else {
             let _ = reply.send(Err(ErrorBody::session_not_found()));
             return;
         };
-        match self.create(by, cid, title.clone()).await {
+        match self.create(by, cid, title.clone(), origin.clone()).await {
             Ok(fresh) => {
                 // A failure drops the reply: the caller asks again.
                 if self.load(myself).await.is_ok()
                     && let Phase::Awake(awake) = &mut self.phase
                 {
-                    awake.answer_creation(by, (cid, title), fresh, reply);
+                    awake.answer_creation(by, (cid, title, origin), fresh, reply);
                 }
             }
             Err(error) => {
@@ -228,8 +228,15 @@ impl Live {
         }
     }
 
-    async fn create(&self, by: UserId, cid: CommandId, title: String) -> Result<bool, StoreError> {
+    async fn create(
+        &self,
+        by: UserId,
+        cid: CommandId,
+        title: String,
+        origin: Option<Origin>,
+    ) -> Result<bool, StoreError> {
         let SessionArguments { node, session, .. } = &self.arguments;
+        let commit = origin.as_ref().and_then(|origin| origin.commit.clone());
         let row = SessionRow {
             session: *session,
             user: by,
@@ -238,7 +245,8 @@ impl Live {
             created_at_ms: node.clock.now_ms(),
             epoch: FIRST_EPOCH,
             owner: Some(node.journal.incarnation()),
-            projection: Projection { seq: Seq::START, status: Status::Idle, commit: None },
+            origin,
+            projection: Projection { seq: Seq::START, status: Status::Idle, commit },
         };
         // One that exists is loaded just the same.
         Ok(node.store.create_session(row).await? == Created::Created)
@@ -316,7 +324,9 @@ impl Awake {
         }
         let reply = Reply::Call(reply);
         let input = match command {
-            Command::Create { cid, title } => Input::Create { cid, title, fresh: false, reply },
+            Command::Create { cid, title, origin } => {
+                Input::Create { cid, title, origin, fresh: false, reply }
+            }
             Command::Start { cid, start } => {
                 let admitted = self.admit(by);
                 let run = RunId::new(Uuid::now_v7());
@@ -324,6 +334,7 @@ impl Awake {
             }
             Command::Cancel { cid, cancel } => Input::Cancel { by, cid, cancel, reply },
             Command::Close { cid } => Input::Close { by, cid, reply },
+            Command::Rollback { cid, rollback } => Input::Rollback { by, cid, rollback, reply },
             Command::Get => Input::Get { reply },
         };
         self.apply(input);
@@ -354,12 +365,13 @@ impl Awake {
     fn answer_creation(
         &mut self,
         by: UserId,
-        (cid, title): (CommandId, String),
+        (cid, title, origin): (CommandId, String, Option<Origin>),
         fresh: bool,
         reply: oneshot::Sender<Result<Answered, ErrorBody>>,
     ) {
         if by == self.state.row().user {
-            self.apply(Input::Create { cid, title, fresh, reply: Reply::Call(reply) });
+            let reply = Reply::Call(reply);
+            self.apply(Input::Create { cid, title, origin, fresh, reply });
         } else {
             let _ = reply.send(Err(ErrorBody::session_not_found()));
         }

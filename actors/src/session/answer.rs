@@ -20,7 +20,7 @@ impl Answered {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// To `session.create`, `session.get`, `session.close`.
+    /// To `session.create`, `session.get`, `session.close`, `session.rollback`.
     Info(Box<SessionInfo>),
     /// To `run.start`.
     Accepted(RunAccepted),
@@ -28,6 +28,8 @@ pub(crate) enum Answer {
     Cancelled(RunCancelled),
     /// To a run: its words are durable.
     Taken,
+    /// To a rollback that was made for another head of files: make it anew.
+    Moved,
 }
 
 /// A run's words were refused, since it has ended.

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Earlier turns that a prompt may show, and their bytes in all.
-const TURNS_MAX: usize = 20;
-const TURNS_BYTES_MAX: usize = 64 * 1024;
+pub(super) const TURNS_MAX: usize = 20;
+pub(super) const TURNS_BYTES_MAX: usize = 64 * 1024;
 
 /// Most text of one answer that is kept for later prompts, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
@@ -41,6 +41,9 @@ pub(crate) struct Core {
     pub(crate) commit: Option<String>,
     /// Earlier turns, for later prompts.
     pub(crate) turns: VecDeque<Turn>,
+    /// Git id of the blob with the turns before those, where they were not read yet.
+    #[serde(skip)]
+    pub(crate) unread: Option<String>,
     /// Text of the run under way, for its turn.
     answer: String,
 }
@@ -125,6 +128,11 @@ pub(crate) fn close_hash() -> u64 {
     hash(&["session.close"])
 }
 
+/// Hash of a `session.rollback`.
+pub(crate) fn rollback_hash(to: Seq) -> u64 {
+    hash(&["session.rollback", &to.to_string()])
+}
+
 /// Hash of a `session.create`.
 pub(crate) fn create_hash(title: &str) -> u64 {
     hash(&["session.create", title])
@@ -185,6 +193,12 @@ impl Core {
             | Event::FileEnd { .. } => self.open = None,
             Event::TextDelta { text, .. } => push_bounded(&mut self.answer, text),
             Event::FilesCommitted { commit, .. } => self.commit = Some(commit.clone()),
+            Event::SessionRolledBack { cid, to, commit, turns, .. } => {
+                let hash = rollback_hash(*to);
+                self.remember(*cid, Accepted { seq, at_ms: ts, hash, run: None });
+                self.branch(commit.as_ref(), turns);
+            }
+            Event::SessionForked { commit, turns, .. } => self.branch(commit.as_ref(), turns),
             Event::InputRequested { .. }
             | Event::InputResolved { .. }
             | Event::StepStarted { .. }
@@ -288,6 +302,26 @@ impl Core {
         self.open = None;
         let answer = std::mem::take(&mut self.answer);
         self.turns.push_back(Turn { prompt: ended.prompt, answer });
+        self.forget_old_turns();
+    }
+
+    /// Goes on from elsewhere.
+    fn branch(&mut self, commit: Option<&String>, turns: &str) {
+        self.commit = commit.cloned();
+        self.turns.clear();
+        self.unread = Some(turns.to_owned());
+    }
+
+    /// Puts the turns that [`Core::unread`] names before the others.
+    pub(crate) fn put_before(&mut self, earlier: Vec<Turn>) {
+        self.unread = None;
+        for turn in earlier.into_iter().rev() {
+            self.turns.push_front(turn);
+        }
+        self.forget_old_turns();
+    }
+
+    fn forget_old_turns(&mut self) {
         let bytes = |turn: &Turn| turn.prompt.len() + turn.answer.len();
         let mut total: usize = self.turns.iter().map(bytes).sum();
         while self.turns.len() > TURNS_MAX || (total > TURNS_BYTES_MAX && self.turns.len() > 1) {
@@ -296,7 +330,8 @@ impl Core {
     }
 }
 
-fn push_bounded(answer: &mut String, text: &str) {
+/// Adds text to an answer as far as one is kept.
+pub(super) fn push_bounded(answer: &mut String, text: &str) {
     let room = ANSWER_BYTES_MAX.saturating_sub(answer.len());
     answer.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
 }

@@ -4,7 +4,7 @@ use super::{
     core::Core,
     feed::{Feed, View},
     log::Log,
-    snapshot,
+    past, snapshot,
     state::State,
 };
 use crate::{
@@ -80,6 +80,12 @@ pub(super) async fn load<R>(
     }
     apply(&mut core, &mut head, tail.first, &tail.entries)
         .ok_or_else(|| corrupt(session, "an entry"))?;
+    if head == Seq::START {
+        core.unread = row.origin.as_ref().map(|origin| origin.turns.to_string());
+    }
+    if let Some(blob) = core.unread.take() {
+        core.put_before(past::read_turns(&*node.store, row.project(), &blob).await?);
+    }
     let feed = feed.get_or_init(|| {
         let view = View::idle(head, Status::Idle);
         Arc::new(Feed::new(session, row.user, row.epoch, view))

@@ -8,6 +8,7 @@ pub(crate) mod feed;
 mod handle;
 mod load;
 mod log;
+pub(crate) mod past;
 pub(crate) mod reader;
 mod ring;
 mod snapshot;

@@ -42,6 +42,26 @@ pub(crate) async fn read_after<S: Segments + ?Sized>(
     }
 }
 
+/// All entries after `after` up to `last`, which must be durable.
+///
+/// # Errors
+/// As [`read_after`].
+pub(crate) async fn read_range<S: Segments + ?Sized>(
+    feed: &Feed,
+    store: &S,
+    mut after: Seq,
+    last: Seq,
+) -> Result<Vec<(Seq, Bytes)>, StoreError> {
+    let mut range = Vec::new();
+    while after < last {
+        let entries = read_after(feed, store, after).await?;
+        let Some((end, _)) = entries.last() else { break };
+        after = *end;
+        range.extend(entries.into_iter().filter(|(seq, _)| *seq <= last));
+    }
+    Ok(range)
+}
+
 async fn read_segments<S: Segments + ?Sized>(
     feed: &Feed,
     store: &S,

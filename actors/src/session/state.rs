@@ -5,21 +5,22 @@
 
 use super::{
     answer::{Answer, Answered, RunStopped},
-    core::{Accepted, Core, Ending, Run, cancel_hash, close_hash, start_hash},
+    command::Rollback,
+    core::{Accepted, Core, Ending, Run, cancel_hash, close_hash, rollback_hash, start_hash},
     feed::View,
     log::Log,
     snapshot,
 };
 use crate::{
     plant::{self, Plant},
-    port::{Projection, Segment, SessionRow, Snapshot},
+    port::{Origin, Projection, Segment, SessionRow, Snapshot},
 };
 use bytes::Bytes;
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
     event::{Event, Notice, Outcome},
     frame::{OpenRun, Status},
-    id::{CommandId, RunId, Seq, UserId},
+    id::{CommandId, RunId, Seq, SessionId, UserId},
     method::{OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, SessionInfo},
 };
 use std::collections::VecDeque;
@@ -37,7 +38,7 @@ const SNAPSHOT_ENTRIES: u64 = 192;
 #[derive(Debug)]
 pub(crate) enum Input<R> {
     /// `session.create` by its user; `fresh` where this very call created it.
-    Create { cid: CommandId, title: String, fresh: bool, reply: R },
+    Create { cid: CommandId, title: String, origin: Option<Origin>, fresh: bool, reply: R },
     /// `run.start`; `admitted` says whether the node takes new work from the user now.
     Start {
         by: UserId,
@@ -51,6 +52,8 @@ pub(crate) enum Input<R> {
     Cancel { by: UserId, cid: CommandId, cancel: RunCancel, reply: R },
     /// `session.close`.
     Close { by: UserId, cid: CommandId, reply: R },
+    /// `session.rollback`.
+    Rollback { by: UserId, cid: CommandId, rollback: Box<Rollback>, reply: R },
     /// `session.get`.
     Get { reply: R },
     /// A run says something; acknowledged once it is durable.
@@ -104,6 +107,8 @@ pub(crate) struct RunSpec {
     pub(crate) commit: Option<String>,
     /// Earlier turns.
     pub(crate) turns: Vec<super::core::Turn>,
+    /// The session whose objects the files are.
+    pub(crate) project: SessionId,
     /// Last entry at the begin; a recovered run reads its own words from `run.accepted` to here.
     pub(crate) head: Seq,
 }
@@ -175,16 +180,28 @@ impl<R> State<R> {
                 message: self.row.title.clone(),
             };
             self.accept(now_ms, &event, true);
+            self.begin_fork(now_ms);
         }
         self.start_next(now_ms, out);
         self.flush(out);
     }
 
+    /// The second entry of a fork. Whoever read the session has read its turns, too.
+    fn begin_fork(&mut self, now_ms: u64) {
+        let Some(Origin { parent, at, commit, turns, .. }) = self.row.origin.clone() else {
+            return;
+        };
+        let earlier = std::mem::take(&mut self.core.turns);
+        let event = Event::SessionForked { parent, at, commit, turns: turns.to_string() };
+        self.accept(now_ms, &event, true);
+        self.core.put_before(earlier.into());
+    }
+
     /// Applies one input and says what to do about it.
     pub(crate) fn apply(&mut self, now_ms: u64, input: Input<R>, out: &mut Vec<Effect<R>>) {
         match input {
-            Input::Create { cid, title, fresh, reply } => {
-                self.create((cid, &title), fresh, reply, out);
+            Input::Create { cid, title, origin, fresh, reply } => {
+                self.create((cid, &title, origin.as_ref()), fresh, reply, out);
             }
             Input::Start { by, cid, run, start, admitted, reply } => {
                 match self.start(now_ms, (by, cid, run), &start, admitted, out) {
@@ -202,6 +219,12 @@ impl<R> State<R> {
                 Ok((seq, answered)) => self.answer_when_durable(seq, reply, answered, out),
                 Err(error) => out.push(Effect::Reply(reply, Err(error))),
             },
+            Input::Rollback { by, cid, rollback, reply } => {
+                match self.roll_back(now_ms, (by, cid), *rollback) {
+                    Ok((seq, answered)) => self.answer_when_durable(seq, reply, answered, out),
+                    Err(error) => out.push(Effect::Reply(reply, Err(error))),
+                }
+            }
             Input::Get { reply } => {
                 let info = Answer::Info(Box::new(self.info()));
                 out.push(Effect::Reply(reply, Ok(Answered::first(info))));
@@ -252,12 +275,14 @@ impl<R> State<R> {
     /// another client that chose the same id, which one that makes its ids well never meets.
     fn create(
         &mut self,
-        (cid, title): (CommandId, &str),
+        (cid, title, origin): (CommandId, &str, Option<&Origin>),
         fresh: bool,
         reply: R,
         out: &mut Vec<Effect<R>>,
     ) {
-        if self.row.cid != cid || self.row.title != title {
+        let place = |origin: &Origin| (origin.parent, origin.at);
+        let is_same_place = self.row.origin.as_ref().map(place) == origin.map(place);
+        if self.row.cid != cid || self.row.title != title || !is_same_place {
             out.push(Effect::Reply(reply, Err(conflict())));
             return;
         }
@@ -366,6 +391,35 @@ impl<R> State<R> {
         Ok((seq, Answered::first(Answer::Info(Box::new(self.info())))))
     }
 
+    fn roll_back(
+        &mut self,
+        now_ms: u64,
+        (by, cid): (UserId, CommandId),
+        rollback: Rollback,
+    ) -> Result<(Seq, Answered), ErrorBody> {
+        let Rollback { to, files, parent, commit, turns, blob } = rollback;
+        let repeated = self.repeated(cid, rollback_hash(to))?;
+        if let Some(seq) = repeated.map(|accepted| accepted.seq) {
+            let answer = Answer::Info(Box::new(self.info()));
+            return Ok((seq, Answered { answer, duplicate: true }));
+        }
+        if self.core.closed {
+            return Err(closed());
+        }
+        if self.is_busy() {
+            return Err(rollback_busy());
+        }
+        if self.core.commit != parent {
+            return Ok((Seq::START, Answered::first(Answer::Moved)));
+        }
+        let turns_id = blob.to_string();
+        let event = Event::SessionRolledBack { by, cid, to, files, commit, turns: turns_id };
+        let seq = self.accept(now_ms, &event, true);
+        self.core.put_before(turns);
+        let info = SessionInfo { head: seq, ..self.info() };
+        Ok((seq, Answered::first(Answer::Info(Box::new(info)))))
+    }
+
     fn notice(
         &mut self,
         now_ms: u64,
@@ -426,6 +480,7 @@ impl<R> State<R> {
                 part: self.core.part.next(),
                 commit: self.core.commit.clone(),
                 turns: self.core.turns.iter().cloned().collect(),
+                project: self.row.project(),
                 head: self.log.head(),
             })));
         }
@@ -583,6 +638,7 @@ impl<R> State<R> {
             run: view.run,
             commit: self.core.commit.clone(),
             created_at: self.row.created_at_ms,
+            parent: self.row.parent(),
         }
     }
 }
@@ -599,6 +655,11 @@ fn closed() -> ErrorBody {
 
 fn busy() -> ErrorBody {
     let message = "a run is under way; wait for its end, or ask with on_busy queue or interrupt";
+    ErrorBody::new(Code::FailedPrecondition, Reason::RunBusy, message)
+}
+
+fn rollback_busy() -> ErrorBody {
+    let message = "a run is under way; wait for its end, or cancel it, then roll back";
     ErrorBody::new(Code::FailedPrecondition, Reason::RunBusy, message)
 }
 

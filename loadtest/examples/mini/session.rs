@@ -175,6 +175,7 @@ impl Session {
             run: open,
             commit: None,
             created_at: 0,
+            parent: None,
         }
     }
 

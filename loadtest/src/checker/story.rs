@@ -79,6 +79,8 @@ struct Reader<'a> {
     parts: BTreeMap<PartId, OpenPart>,
     last_part: PartId,
     seq: Seq,
+    /// The files of each commit.
+    commits: BTreeMap<String, Tree>,
 }
 
 /// Reads a log; what breaks a rule goes to `found`.
@@ -89,6 +91,7 @@ pub(super) fn read(session: SessionId, log: &[Entry], found: &mut Vec<Violation>
         story: Story::default(),
         active: None,
         parts: BTreeMap::new(),
+        commits: BTreeMap::new(),
         last_part: PartId::default(),
         seq: Seq::START,
     };
@@ -134,7 +137,10 @@ impl Reader<'_> {
             }
             Event::FilesCommitted { run, commit, added, changed, removed } => {
                 self.committed(*run, [*added, *changed, *removed]);
-                self.story.commit = Some(commit.clone());
+                self.commit(commit);
+            }
+            Event::SessionRolledBack { files, commit, .. } => {
+                self.rolled_back(seq, files.as_deref(), commit.as_deref());
             }
             Event::Usage { run, .. } => self.must_be_active(*run, "usage"),
             Event::FileDeleted { path } => self.step(Step::Delete(path.clone())),
@@ -157,6 +163,7 @@ impl Reader<'_> {
                 self.end_file(*part, *complete, *bytes, sha256);
             }
             Event::Notice { .. }
+            | Event::SessionForked { .. }
             | Event::ToolReady { .. }
             | Event::InputRequested { .. }
             | Event::InputResolved { .. }
@@ -166,6 +173,20 @@ impl Reader<'_> {
             | Event::Error { .. } => {}
             Event::Unknown => self.wrong(Rule::Orderly, format!("entry {seq} has an unknown type")),
         }
+    }
+
+    fn commit(&mut self, commit: &str) {
+        self.story.commit = Some(commit.to_owned());
+        self.commits.insert(commit.to_owned(), self.story.tree.clone());
+    }
+
+    fn rolled_back(&mut self, seq: Seq, files: Option<&str>, commit: Option<&str>) {
+        match files.map(|files| self.commits.get(files).cloned()) {
+            Some(None) => self.wrong(Rule::Orderly, format!("entry {seq} restores no commit")),
+            Some(Some(tree)) => self.story.tree = tree,
+            None => self.story.tree.clear(),
+        }
+        commit.iter().for_each(|commit| self.commit(commit));
     }
 
     fn index(&self, run: RunId) -> Option<usize> {

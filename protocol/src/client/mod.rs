@@ -40,5 +40,7 @@ pub use attachment::{Attachment, Begin, Pace, Phase, Verdict};
 pub use backoff::Backoff;
 pub use calls::{Answer, CALLS_MAX, Ticket, TooManyCalls};
 pub use link::{Begun, Config, Effect, GiveUp, Input, Link, State};
-pub use replica::{Body, Change, End, File, Inconsistency, Keep, Part, PartKind, Replica, Run};
+pub use replica::{
+    Body, Change, End, File, Files, Inconsistency, Keep, Part, PartKind, Replica, Run,
+};
 pub use transcript::{Transcript, fnv1a};

@@ -11,9 +11,10 @@ use crate::{
     },
     id::{Channel, CommandId, ConnectionId, Cursor, Epoch, PartId, RunId, Seq, SessionId, UserId},
     method::{
-        FileInfo, FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, Method,
-        OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, SessionCreate, SessionInfo,
-        SessionList, SessionPage,
+        DiffPage, FileChange, FileDiff, FileInfo, FilePage, FileSlice, FilesGet, FilesList,
+        HistoryGet, HistoryPage, Method, OnBusy, Parent, RunAccepted, RunCancel, RunCancelled,
+        RunStart, SessionCreate, SessionDiff, SessionFork, SessionInfo, SessionList, SessionPage,
+        SessionRollback,
     },
 };
 use serde_json::json;
@@ -158,6 +159,20 @@ fn whole_events() -> Vec<Event> {
             start_cid: Some(CommandId::new(uuid(6))),
             message: "no longer needed".into(),
         },
+        Event::SessionRolledBack {
+            by: user(),
+            cid: cid(),
+            to: Seq(17),
+            files: Some(COMMIT.into()),
+            commit: Some(OID.into()),
+            turns: OID.into(),
+        },
+        Event::SessionForked {
+            parent: session(),
+            at: Seq(17),
+            commit: Some(COMMIT.into()),
+            turns: OID.into(),
+        },
         Event::InputUser {
             run,
             cid: cid(),
@@ -224,6 +239,20 @@ pub(super) fn methods() -> Vec<Method> {
         Method::SessionGet(session()),
         Method::SessionList(SessionList { cursor: Some("c2".into()), limit: Some(20) }),
         Method::SessionClose(session(), cid()),
+        Method::SessionFork(
+            SessionId::new(uuid(7)),
+            cid(),
+            SessionFork { parent: session(), at: Some(Seq(17)), title: Some("In green".into()) },
+        ),
+        Method::SessionRollback(session(), cid(), SessionRollback { to: Seq(17) }),
+        Method::SessionDiff(
+            session(),
+            SessionDiff {
+                from: Some(COMMIT.into()),
+                to: Some(OID.into()),
+                after: Some("README.md".into()),
+            },
+        ),
         Method::RunStart(session(), cid(), start),
         Method::RunCancel(session(), cid(), RunCancel::StartCid(CommandId::new(uuid(6)))),
         Method::HistoryGet(session(), HistoryGet { before: Some(Seq(41)), limit: Some(20) }),
@@ -245,6 +274,9 @@ pub(super) fn golden_of(method: &Method) {
             let page = SessionPage { items: vec![info()], next_cursor: Some("c3".into()) };
             of_method(name, Some(list.clone()), &page);
         }
+        Method::SessionFork(_, _, fork) => of_method(name, Some(fork.clone()), &info()),
+        Method::SessionRollback(_, _, rollback) => of_method(name, Some(*rollback), &info()),
+        Method::SessionDiff(_, diff) => of_method(name, Some(diff.clone()), &diff_page()),
         Method::RunStart(_, _, start) => {
             let accepted = RunAccepted { run: run(), seq: Seq(46), queued: true };
             of_method(name, Some(start.clone()), &accepted);
@@ -281,6 +313,22 @@ fn file() -> FileInfo {
     FileInfo { path: "src/App.tsx".into(), oid: OID.into(), bytes: 70_000 }
 }
 
+fn diff_page() -> DiffPage {
+    let file = FileDiff {
+        path: "src/App.tsx".into(),
+        change: FileChange::Changed,
+        from_oid: Some(COMMIT.into()),
+        to_oid: Some(OID.into()),
+        patch: Some("--- a/src/App.tsx\n+++ b/src/App.tsx\n@@ -1 +1 @@\n-a\n+b\n".into()),
+    };
+    DiffPage {
+        from: Some(COMMIT.into()),
+        to: Some(OID.into()),
+        files: vec![file],
+        next_after: Some("src/App.tsx".into()),
+    }
+}
+
 fn info() -> SessionInfo {
     SessionInfo {
         session: session(),
@@ -291,5 +339,6 @@ fn info() -> SessionInfo {
         run: Some(OpenRun { run: run(), cid: cid() }),
         commit: Some(COMMIT.into()),
         created_at: TS,
+        parent: Some(Parent { session: session(), at: Seq(17) }),
     }
 }

@@ -255,6 +255,7 @@ fn info(world: &World, session: SessionId) -> SessionInfo {
         run: open.filter(|_| !over),
         commit: world.files.head.map(|oid| oid.to_string()),
         created_at: 0,
+        parent: None,
     }
 }
 

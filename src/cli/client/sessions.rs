@@ -147,6 +147,7 @@ mod tests {
             run: None,
             commit: Some("0123456789abcdef".into()),
             created_at: 0,
+            parent: None,
         };
         let text = table(&[info]);
         let id = "ses_00000000000000000000000000000000";

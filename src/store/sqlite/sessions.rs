@@ -2,7 +2,8 @@
 
 use super::{SqliteStore, execute, optional, writer::Writes};
 use greenroom_actors::port::{
-    BoxFuture, Claim, Created, Incarnation, Page, Projection, SessionRow, Sessions, StoreError,
+    BoxFuture, Claim, Created, Incarnation, Oid, Origin, Page, Projection, SessionRow, Sessions,
+    StoreError,
 };
 use greenroom_protocol::{
     frame::Status,
@@ -15,8 +16,8 @@ use uuid::Uuid;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT session, user, cid, title, created_at_ms, epoch, owner, seq, status, head
-            FROM sessions ",
+            "SELECT session, user, cid, title, created_at_ms, epoch, owner, seq, status, head,
+            parent, parent_seq, project, base, turns FROM sessions ",
             $rest
         )
     };
@@ -34,8 +35,21 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         created_at_ms: row.get(4)?,
         epoch: Epoch(row.get(5)?),
         owner: row.get::<_, Option<u64>>(6)?.map(Incarnation),
+        origin: origin(row)?,
         projection,
     })
+}
+
+fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Origin>> {
+    let session = |id| SessionId::new(Uuid::from_bytes(id));
+    let Some(parent) = row.get::<_, Option<[u8; 16]>>(10)?.map(session) else { return Ok(None) };
+    Ok(Some(Origin {
+        parent,
+        at: Seq(row.get(11)?),
+        project: session(row.get(12)?),
+        commit: row.get(13)?,
+        turns: Oid(row.get(14)?),
+    }))
 }
 
 fn status_name(status: Status) -> &'static str {
@@ -72,8 +86,11 @@ fn find(connection: &Connection, session: SessionId) -> rusqlite::Result<Option<
 
 fn create(connection: &Connection, row: &SessionRow) -> rusqlite::Result<Created> {
     let insert = "INSERT INTO sessions
-        (session, user, cid, title, created_at_ms, epoch, owner, seq, status, head)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+        (session, user, cid, title, created_at_ms, epoch, owner, seq, status, head,
+        parent, parent_seq, project, base, turns)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+        ON CONFLICT DO NOTHING";
+    let origin = row.origin.as_ref();
     let inserted = execute(
         connection,
         insert,
@@ -88,6 +105,11 @@ fn create(connection: &Connection, row: &SessionRow) -> rusqlite::Result<Created
             row.projection.seq.0,
             status_name(row.projection.status),
             row.projection.commit,
+            origin.map(|origin| origin.parent.uuid().into_bytes()),
+            origin.map(|origin| origin.at.0),
+            origin.map(|origin| origin.project.uuid().into_bytes()),
+            origin.map(|origin| origin.commit.as_deref()),
+            origin.map(|origin| origin.turns.0),
         ],
     )?;
     if inserted == 1 {

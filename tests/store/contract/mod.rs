@@ -55,6 +55,7 @@ macro_rules! contract {
             sessions {
                 a_claim_moves_a_session_from_the_owner_that_was_named
                 a_session_is_created_once
+                a_fork_keeps_what_it_began_from
                 an_older_projection_never_replaces_a_newer_one
                 pages_show_a_users_sessions_newest_first
                 sessions_of_an_owner_are_listed_in_pages

@@ -2,7 +2,9 @@
 
 use super::session_id;
 use crate::store::harness::Harness;
-use greenroom_actors::port::{Claim, Created, Incarnation, Projection, SessionRow, Sessions};
+use greenroom_actors::port::{
+    Claim, Created, Incarnation, Oid, Origin, Projection, SessionRow, Sessions,
+};
 use greenroom_protocol::{
     frame::Status,
     id::{CommandId, Epoch, Seq, UserId},
@@ -23,7 +25,31 @@ pub(super) fn row(session: u128) -> SessionRow {
         created_at_ms: 1_700_000_000_000,
         epoch: Epoch(7),
         owner: None,
+        origin: None,
         projection: Projection { seq: Seq::START, status: Status::Idle, commit: None },
+    }
+}
+
+pub(crate) async fn a_fork_keeps_what_it_began_from<H: Harness>(harness: H) {
+    let origin = |commit| Origin {
+        parent: session_id(1),
+        at: Seq(41),
+        project: session_id(9),
+        commit,
+        turns: Oid([7; 20]),
+    };
+    let plain = row(1);
+    let empty = SessionRow { origin: Some(origin(None)), ..row(2) };
+    let whole = SessionRow { origin: Some(origin(Some("ab".repeat(20)))), ..row(3) };
+    let all = [plain, empty, whole];
+    let store = harness.open().await;
+    for row in &all {
+        assert_eq!(store.create_session(row.clone()).await, Ok(Created::Created));
+    }
+    drop(store);
+    let store = harness.open().await;
+    for row in all {
+        assert_eq!(store.session(row.session).await, Ok(Some(row)));
     }
 }
 

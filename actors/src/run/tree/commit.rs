@@ -2,7 +2,7 @@
 
 use super::object;
 use crate::port::{Object, ObjectKind, Oid};
-use greenroom_protocol::id::RunId;
+use greenroom_protocol::id::{RunId, Seq};
 
 /// Who writes every commit; whom it was for is in the session's log, not in its files.
 const IDENTITY: &str = "Greenroom <greenroom@localhost>";
@@ -22,7 +22,7 @@ pub struct Commit {
     pub parents: Vec<Oid>,
     /// When it was made, in seconds since 1970.
     pub time_secs: u64,
-    /// Its message: a subject, an empty line, a trailer with the run.
+    /// Its message: a subject; then, of a run, an empty line and a trailer with it.
     pub message: String,
 }
 
@@ -37,6 +37,13 @@ impl Commit {
     pub fn new(tree: Oid, parent: Option<Oid>, time_secs: u64, prompt: &str, run: RunId) -> Self {
         let message = format!("{}\n\n{RUN_TRAILER}{run}\n", subject(prompt));
         Self { tree, parents: parent.into_iter().collect(), time_secs, message }
+    }
+
+    /// The commit of a rollback to an entry.
+    #[must_use]
+    pub fn of_rollback(tree: Oid, parent: Oid, time_secs: u64, to: Seq) -> Self {
+        let message = format!("Roll back to entry {to}\n");
+        Self { tree, parents: vec![parent], time_secs, message }
     }
 
     /// The git object.

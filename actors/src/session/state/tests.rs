@@ -31,6 +31,7 @@ fn row() -> SessionRow {
         created_at_ms: NOW_MS,
         epoch: Epoch(1),
         owner: None,
+        origin: None,
         projection: Projection { seq: Seq::START, status: Status::Idle, commit: None },
     }
 }

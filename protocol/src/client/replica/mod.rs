@@ -10,7 +10,7 @@ use crate::{
     id::{CommandId, PartId, RunId, Seq},
 };
 pub use part::{Body, End, Part, PartKind};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How much a replica keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Keep {
     #[default]
     Everything,
     /// Lengths and digests; parts only while they are open. Memory: about 200 bytes for each open
-    /// part, each run and each file.
+    /// part, each run and each file, and 50 for each file of each commit.
     Digests,
 }
 
@@ -58,7 +58,7 @@ pub struct File {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Write a file.
-    Write(String, File),
+    Write(String, Arc<File>),
     /// Remove a file.
     Delete(String),
     /// Move a file.
@@ -98,10 +98,14 @@ pub enum Inconsistency {
     EndedTwice(RunId),
 }
 
+/// Files by path.
+pub type Files = BTreeMap<String, Arc<File>>;
+
 /// What a session has said since the entry at which it began to be read.
 ///
-/// Begun at entry 1 it is whole. Begun later it holds what came since: a part whose start was
-/// missed is [`Part::headless`], and only files written since are known.
+/// Begun at entry 1 it is whole, unless the session is a fork. Begun later it holds what came since:
+/// a part whose start was missed is [`Part::headless`], and only files written since are known; so
+/// it is with the files that a fork began with.
 #[derive(Clone, Debug, Default)]
 pub struct Replica {
     keep: Keep,
@@ -113,8 +117,10 @@ pub struct Replica {
     runs: BTreeMap<RunId, Run>,
     current: Option<RunId>,
     staged: Vec<Change>,
-    files: BTreeMap<String, File>,
+    files: Files,
     commit: Option<String>,
+    /// The files of each commit, so that a rollback finds them again.
+    commits: BTreeMap<String, Files>,
     transcript: Transcript,
 }
 
@@ -186,7 +192,7 @@ impl Replica {
 
     /// The files as of [`Replica::commit`], by path.
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<String, File> {
+    pub const fn files(&self) -> &Files {
         &self.files
     }
 
@@ -253,6 +259,8 @@ impl Replica {
             | Event::StepFinished { .. }
             | Event::Usage { .. }
             | Event::Notice { .. }
+            | Event::SessionRolledBack { .. }
+            | Event::SessionForked { .. }
             | Event::Progress { .. }
             | Event::Error { .. }
             | Event::Unknown => self.apply_whole(&ev.event),
@@ -267,8 +275,15 @@ impl Replica {
             self.staged.push(Change::Move(from.clone(), to.clone()));
         } else if let Event::FilesCommitted { run, commit, .. } = event {
             self.commit_staged();
-            self.commit = Some(commit.clone());
+            self.set_commit(commit);
             self.run(*run).commit = Some(commit.clone());
+        } else if let Event::SessionRolledBack { files, commit, .. } = event {
+            // Files of a commit that was not seen are not known.
+            let files = files.as_ref().and_then(|files| self.commits.get(files));
+            self.files = files.cloned().unwrap_or_default();
+            commit.iter().for_each(|commit| self.set_commit(commit));
+        } else if let Event::SessionForked { commit: Some(commit), .. } = event {
+            self.set_commit(commit);
         } else if let Event::InputUser { run, cid, text, .. } = event {
             let input = if self.keep == Keep::Everything { text.clone() } else { String::new() };
             let seen = self.run(*run);
@@ -325,6 +340,11 @@ impl Replica {
             self.parts.clear();
         }
         Ok(())
+    }
+
+    fn set_commit(&mut self, commit: &str) {
+        self.commit = Some(commit.to_owned());
+        self.commits.insert(commit.to_owned(), self.files.clone());
     }
 
     fn commit_staged(&mut self) {

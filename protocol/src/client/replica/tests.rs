@@ -3,7 +3,7 @@ use crate::{
     client::Begin,
     error::{Code, Reason},
     event::UsageSource,
-    id::Channel,
+    id::{Channel, UserId},
 };
 use uuid::Uuid;
 
@@ -168,7 +168,7 @@ fn a_tool_keeps_arguments_and_output_apart() {
 #[test]
 fn session_run_and_usage_are_noted() {
     let cid = CommandId::new(Uuid::from_u128(5));
-    let by = crate::id::UserId::new(Uuid::nil());
+    let by = UserId::new(Uuid::nil());
     let usage = Usage { input_tokens: 7, source: UsageSource::Provider, ..Usage::default() };
     let notice = |notice, message: &str| Event::Notice {
         notice,
@@ -207,6 +207,31 @@ fn a_replica_that_begins_in_the_middle_takes_headless_parts() {
     events.remove(0); // the start was missed: neither path nor length can be known
     feed(&mut replica, events).unwrap();
     assert!(replica.staged().is_empty());
+}
+
+#[test]
+fn a_rollback_brings_back_the_files_of_its_commit_and_can_itself_be_rolled_back() {
+    let rolled_back = |files: Option<&str>, commit: &str| Event::SessionRolledBack {
+        by: UserId::new(Uuid::nil()),
+        cid: CommandId::new(Uuid::nil()),
+        to: Seq(1),
+        files: files.map(str::to_owned),
+        commit: Some(commit.into()),
+        turns: String::new(),
+    };
+    let mut events = file(1, "a", "one", true);
+    events.push(committed(1, "c1"));
+    events.extend(file(2, "a", "two", true));
+    events.extend(file(3, "b", "new", true));
+    events.extend([committed(2, "c2"), rolled_back(Some("c1"), "c3")]);
+    let mut replica = fed(Keep::Everything, events);
+    assert_eq!((texts(&replica), replica.commit()), (vec![("a", "one")], Some("c3")));
+    feed(&mut replica, vec![rolled_back(Some("c2"), "c4")]).unwrap();
+    assert_eq!(texts(&replica), [("a", "two"), ("b", "new")]);
+    feed(&mut replica, vec![rolled_back(None, "c5")]).unwrap();
+    assert_eq!((texts(&replica), replica.commit()), (vec![], Some("c5")));
+    feed(&mut replica, vec![rolled_back(Some("c4"), "c6")]).unwrap();
+    assert_eq!(texts(&replica), [("a", "two"), ("b", "new")], "also what a rollback made");
 }
 
 #[test]
