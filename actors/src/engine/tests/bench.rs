@@ -85,7 +85,7 @@ impl Bench {
 
     /// A client that has said hello with this token.
     pub(super) async fn client_with(&self, token: String) -> Client {
-        let mut client = Client { inner: self.socket(), call: 0 };
+        let mut client = Client { inner: self.socket(), session: SESSION, call: 0 };
         let hello = Hello { v: (1, 1), token: Some(token), ..Hello::default() };
         client.inner.send(ClientFrame::Hello(hello)).await;
         assert!(matches!(client.recv().await, ServerFrame::Welcome(_)));
@@ -129,6 +129,8 @@ impl Bench {
 /// A client.
 pub(super) struct Client {
     pub(super) inner: FakeClient,
+    /// The session that its calls and attachments are about.
+    pub(super) session: SessionId,
     call: u32,
 }
 
@@ -168,7 +170,11 @@ impl Client {
 
     pub(super) async fn send_call(&mut self, method: &str, cid: CommandId, params: &Value) -> u32 {
         self.call += 1;
-        self.inner.send(call(self.call, Some(cid), method, params)).await;
+        let ClientFrame::Call(call) = call(self.call, Some(cid), method, params) else {
+            unreachable!("a call")
+        };
+        let call = Call { session: Some(self.session), ..call };
+        self.inner.send(ClientFrame::Call(call)).await;
         self.call
     }
 
@@ -196,7 +202,8 @@ impl Client {
     }
 
     pub(super) async fn send_attach(&mut self, after: After, credit: Option<u64>) {
-        self.inner.send(attach(CH, after, credit)).await;
+        let attach = Attach { ch: CH, session: self.session, after, credit, window_ms: 0 };
+        self.inner.send(ClientFrame::Attach(attach)).await;
     }
 
     /// All frames that come until none has come for a second.

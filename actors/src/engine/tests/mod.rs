@@ -1,6 +1,7 @@
 //! The whole engine on a paused clock, with fakes for all that lies outside.
 
 mod bench;
+mod branch;
 mod commands;
 mod edits;
 mod follow;
