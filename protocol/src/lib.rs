@@ -94,6 +94,11 @@
 //! - `file.end{complete: true}`, `file.deleted` and `file.moved` are staged in their order and take
 //!   effect at `files.committed`; a run that ends without it leaves the files as they were. A file
 //!   that is refused has no `file.end{complete: true}`.
+//! - `session.rolled_back{to, files, commit}` moves chat and files together to what they were after
+//!   the last run that had ended by the entry `to`: the files are those of the commit `files`, the
+//!   head is `commit`. Nothing leaves the log; a later rollback may name what this one left behind.
+//! - `session.forked{parent, at, commit}` is entry 2 of a fork, which begins with what its parent
+//!   was at the entry `at`, and whose log begins anew.
 //! - `run.recovering{superseded_from}` voids the part that was open and starts at that entry or
 //!   later; complete files stay staged.
 //!

@@ -57,7 +57,7 @@ macro_rules! script {
     };
 }
 
-const ASSETS: [Asset; 23] = [
+const ASSETS: [Asset; 25] = [
     asset!("/console", "index.html", "text/html; charset=utf-8"),
     asset!("/console/style.css", "style.css", "text/css; charset=utf-8"),
     asset!("/console/icon.svg", "icon.svg", "image/svg+xml"),
@@ -70,11 +70,13 @@ const ASSETS: [Asset; 23] = [
     script!("app.js"),
     script!("chat.js"),
     script!("connection.js"),
+    script!("diff.js"),
     script!("dom.js"),
     script!("files.js"),
     script!("follow.js"),
     script!("highlight.js"),
     script!("log.js"),
+    script!("past.js"),
     script!("preview.js"),
     script!("sessions.js"),
     script!("sign-in.js"),

@@ -89,7 +89,8 @@ struct PageView {
 impl From<SessionInfo> for SessionView {
     fn from(info: SessionInfo) -> Self {
         let SessionInfo { session, epoch, head, title, status, run, commit, .. } = info;
-        let (cursor, created_at) = (format!("{epoch}.{head}"), Utc::of_ms(info.created_at).to_string());
+        let (cursor, created_at) =
+            (format!("{epoch}.{head}"), Utc::of_ms(info.created_at).to_string());
         let parent = info.parent;
         Self { session, title, status, epoch, head, cursor, run, commit, created_at, parent }
     }

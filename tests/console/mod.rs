@@ -8,3 +8,4 @@ mod layout;
 mod picture;
 mod preview;
 mod scripts;
+mod time;

@@ -82,3 +82,31 @@ test("an entry that does not follow, and a file that is shorter than its end say
   const short = [{ type: "file.start", part: 1, path: "a" }, { type: "file.end", part: 1, complete: true, bytes: 3, sha256: "" }];
   assert.throws(() => told([...begun, ...short]), /a holds 0 bytes, its end says 3/);
 });
+
+test("a rollback brings files back, says what it left behind, and can be undone", () => {
+  const rolledBack = (to, files, commit) => ({ type: "session.rolled_back", by: "usr_1", cid: "cmd_2", to, files, commit, turns: "" });
+  const replica = told([...begun, ...file(1, "a", "1"), committed, finished]);
+  const first = replica.last;
+  told([...begun, ...file(2, "a", "2"), ...file(3, "b", "3"), { ...committed, commit: "c2" }, finished], replica);
+  const second = replica.last;
+  const pale = () => replica.items.filter(({ left }) => left).map(({ kind, path }) => path ?? kind);
+
+  told([rolledBack(first, "c1", "c3")], replica);
+  assert.deepEqual(texts(replica.files), { a: "1" });
+  assert.deepEqual(pale(), ["input", "a", "b", "commit", "finished"]);
+  told([...begun, ...file(4, "c", "4"), { ...committed, commit: "c4" }, finished], replica);
+  assert.deepEqual(texts(replica.files), { a: "1", c: "4" });
+  told([rolledBack(second, "c2", "c5")], replica);
+  assert.deepEqual(texts(replica.files), { a: "2", b: "3" });
+  assert.deepEqual(pale(), ["rollback", "input", "c", "commit", "finished"]);
+  told([rolledBack(1, undefined, "c6")], replica);
+  assert.deepEqual([texts(replica.files), replica.whole], [{}, true]);
+});
+
+test("a fork is not whole until a rollback leads to files that it wrote itself", () => {
+  const replica = told([{ type: "session.forked", parent: "ses_1", at: 9, commit: "c0", turns: "" }]);
+  assert.deepEqual([replica.whole, replica.commits.at(-1).commit], [false, "c0"]);
+  told([...begun, ...file(1, "a", "1"), committed, finished], replica);
+  assert.equal(replica.whole, false);
+  assert.deepEqual(texts(replica.working({ committed: new Map([["b", { text: "2" }]]) })), { b: "2" });
+});

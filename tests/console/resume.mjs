@@ -14,7 +14,7 @@ await new Promise((done) => {
       entries.push(ev);
       sinceCut += 1;
       if (ev.event.type === "run.finished") done();
-      else if (sinceCut > 8 && cuts < 6) {
+      else if (sinceCut > 2 && cuts < 6) {
         [cuts, sinceCut] = [cuts + 1, 0];
         client.cut();
       }

@@ -7,21 +7,21 @@ use greenroom_protocol::{
 };
 use serde_json::Value;
 
-struct Bed {
-    site: Site,
-    server: Server,
-    user: User,
+pub(super) struct Bed {
+    pub(super) site: Site,
+    pub(super) server: Server,
+    pub(super) user: User,
 }
 
 impl Bed {
-    async fn new(site: Site) -> Self {
+    pub(super) async fn new(site: Site) -> Self {
         let server = site.start().await;
         let user = server.register("ada").await;
         Self { site, server, user }
     }
 
     /// `client generate`: its report.
-    async fn generate(&self, prompt: &str, more: &[&str]) -> Value {
+    pub(super) async fn generate(&self, prompt: &str, more: &[&str]) -> Value {
         let out = self.site.place("out");
         let args = ["generate", prompt, "--output", "json", "--out", out.to_str().unwrap()];
         let run = output(&mut self.site.client(&self.user, &[&args, more].concat())).await;
@@ -32,7 +32,7 @@ impl Bed {
     }
 
     /// `client export`: checked by git and cloned. False where there is no git.
-    async fn export(&self, session: &str, name: &str, commits: usize) -> bool {
+    pub(super) async fn export(&self, session: &str, name: &str, commits: usize) -> bool {
         let bare = self.site.place(&format!("{name}.git"));
         let bare = bare.to_str().unwrap();
         let run = output(&mut self.site.client(&self.user, &["export", session, bare])).await;

@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod branch;
 mod client;
 mod crash;
 mod disk;

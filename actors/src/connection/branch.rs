@@ -80,7 +80,8 @@ pub(super) async fn roll_back(
         let blob = past::turns_object(&turns);
         let turns_id = blob.oid;
         let parent = files::head(edge, session).await?;
-        let (commit, mut objects) = restore(edge, &row, (parent.as_deref(), files.as_deref()), to).await?;
+        let (commit, mut objects) =
+            restore(edge, &row, (parent.as_deref(), files.as_deref()), to).await?;
         objects.push(blob);
         put(edge, row.project(), objects).await?;
         let rollback = Rollback { to, files, parent, commit, turns, blob: turns_id };

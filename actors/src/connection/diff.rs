@@ -55,7 +55,9 @@ pub(super) async fn diff(edge: &Edge, row: &SessionRow, diff: &SessionDiff) -> R
     let (store, project) = (&*edge.node.store, row.project());
     let new = project::walk(store, project, commit.tree).await.map_err(unavailable)?;
     let old = match &from {
-        Some((_, from, _)) => project::walk(store, project, from.tree).await.map_err(unavailable)?,
+        Some((_, from, _)) => {
+            project::walk(store, project, from.tree).await.map_err(unavailable)?
+        }
         None => BTreeMap::new(),
     };
     let after = diff.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -80,7 +82,10 @@ pub(super) async fn diff(edge: &Edge, row: &SessionRow, diff: &SessionDiff) -> R
     Ok(DiffPage { from, to: Some(to.to_string()), files, next_after })
 }
 
-fn differing(old: &BTreeMap<String, Oid>, new: &BTreeMap<String, Oid>) -> BTreeMap<String, Versions> {
+fn differing(
+    old: &BTreeMap<String, Oid>,
+    new: &BTreeMap<String, Oid>,
+) -> BTreeMap<String, Versions> {
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let versions = paths.into_iter().map(|path| {
         let versions = Versions { from: old.get(path).copied(), to: new.get(path).copied() };
@@ -165,7 +170,10 @@ mod tests {
         let added = patch("e", FileChange::Added, b"", b"").unwrap();
         assert_eq!(added, "diff --git a/e b/e\nnew file mode 100644\n");
         let removed = patch("q\"", FileChange::Removed, b"x\n", b"").unwrap();
-        assert!(removed.contains("--- \"a/q\\\"\"\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"), "{removed}");
+        assert!(
+            removed.contains("--- \"a/q\\\"\"\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"),
+            "{removed}"
+        );
         assert_eq!(patch("b", FileChange::Changed, b"\xff", b""), None);
     }
 

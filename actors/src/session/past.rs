@@ -43,10 +43,10 @@ pub(crate) async fn at<S: Segments + Objects + ?Sized>(
     while last > Seq::START && !walk.is_done() {
         let after = Seq(last.0.saturating_sub(STEP_ENTRIES));
         for (seq, rest) in read_range(feed, store, after, last).await?.into_iter().rev() {
-            let entry = std::str::from_utf8(&rest).ok().and_then(|rest| Entry::from_rest(rest).ok());
-            let entry = entry.ok_or_else(|| {
-                StoreError::Corrupt(format!("entry {seq} of {}", feed.session))
-            })?;
+            let entry =
+                std::str::from_utf8(&rest).ok().and_then(|rest| Entry::from_rest(rest).ok());
+            let entry = entry
+                .ok_or_else(|| StoreError::Corrupt(format!("entry {seq} of {}", feed.session)))?;
             walk.back(entry.event);
         }
         last = after;
@@ -143,9 +143,10 @@ impl Walk {
 
     /// Whether entries before the last one taken make no difference.
     fn is_done(&self) -> bool {
-        let whole = self.ended.iter().map_while(|ended| {
-            Some(ended.prompt.as_ref()?.len() + ended.answer.as_ref()?.len())
-        });
+        let whole = self
+            .ended
+            .iter()
+            .map_while(|ended| Some(ended.prompt.as_ref()?.len() + ended.answer.as_ref()?.len()));
         let (turns, bytes) = whole.fold((0, 0), |(turns, sum), bytes| (turns + 1, sum + bytes));
         let enough = turns >= TURNS_MAX || bytes > TURNS_BYTES_MAX;
         self.earlier.is_some() || (enough && self.commit.is_some())
@@ -153,9 +154,8 @@ impl Walk {
 
     fn finish(self, earlier: Vec<Turn>) -> Past {
         let turns = self.ended.into_iter().rev();
-        let turns = turns.filter_map(|ended| {
-            Some(Turn { prompt: ended.prompt?, answer: ended.answer? })
-        });
+        let turns =
+            turns.filter_map(|ended| Some(Turn { prompt: ended.prompt?, answer: ended.answer? }));
         let mut core = Core::default(); // what a core keeps is what a prompt shows
         core.turns = turns.collect();
         core.put_before(earlier);

@@ -60,6 +60,31 @@ Examples:
     Attach(AttachArgs),
     /// List your sessions, newest first
     Ls(LsArgs),
+    /// List the turns of a session: the entries to go back to, and their commits
+    Turns(TurnsArgs),
+    /// Show a session as it was at an entry, or write its files of then into a folder
+    #[command(after_help = "\
+Examples:
+  greenroom client replay ses_0192… --at 41
+  greenroom client replay ses_0192… --at 41 --out then")]
+    Replay(ReplayArgs),
+    /// Begin a session from what another one was
+    #[command(after_help = "\
+Example:
+  greenroom client fork ses_0192… --at 41")]
+    Fork(ForkArgs),
+    /// Go on from what a session was at an entry: chat and files together
+    ///
+    /// Nothing leaves the log, so a rollback can be undone: roll back to an entry after it.
+    #[command(after_help = "\
+Example:
+  greenroom client turns ses_0192… && greenroom client rollback ses_0192… --to 41")]
+    Rollback(RollbackArgs),
+    /// Show what differs between two commits; without any, what the last one changed
+    #[command(after_help = "\
+Example:
+  greenroom client diff ses_0192… | git apply")]
+    Diff(DiffArgs),
     /// Cancel the run of a session
     Cancel(CancelArgs),
     /// Write all commits of a session as a bare git repository
@@ -127,6 +152,77 @@ pub(super) struct LsArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct TurnsArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// Form of the list
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// The last entry to show; without it, all
+    #[arg(long, value_name = "SEQ", value_parser = seq)]
+    pub(super) at: Option<Seq>,
+    /// Folder for the files as they were; new, empty, or of the same session
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Overwrite what is in the folder
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForkArgs {
+    /// The session to begin from
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// The entry to begin at; without it, the last one
+    #[arg(long, value_name = "SEQ", value_parser = seq)]
+    pub(super) at: Option<Seq>,
+    /// Title of the new session; without it, that of the old one
+    #[arg(long)]
+    pub(super) title: Option<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// The entry to go back to: see `turns`
+    #[arg(long, value_name = "SEQ", value_parser = seq)]
+    pub(super) to: Seq,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// The older commit; without it, the one before the newer
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) from: Option<String>,
+    /// The newer commit; without it, the head
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) to: Option<String>,
+    /// Form of the output; JSON: one file a line
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CancelArgs {
     /// The session
     #[arg(value_name = "ID")]
@@ -147,6 +243,10 @@ pub(super) struct ExportArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
+}
+
+fn seq(text: &str) -> Result<Seq, String> {
+    text.parse().map(Seq).map_err(|_| "use the number of an entry, such as 41".to_owned())
 }
 
 fn after(text: &str) -> Result<After, String> {

@@ -300,7 +300,11 @@ async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
             world.lock().unwrap().files = files;
             json(&slice)
         }
-        Method::SessionClose(..) | Method::HistoryGet(..) => panic!("no test asks for this"),
+        Method::SessionClose(..)
+        | Method::SessionFork(..)
+        | Method::SessionRollback(..)
+        | Method::SessionDiff(..)
+        | Method::HistoryGet(..) => panic!("no test asks for this"),
     };
     ServerFrame::Ok { id, result, duplicate }
 }

@@ -3,11 +3,12 @@
 use super::{
     account::Account,
     args::GenerateArgs,
+    checkout::check_out,
     driver::{Driver, Happening, result},
-    folder::{Folder, Step},
+    folder::Folder,
     job::{Job, usage_text},
     progress::Progress,
-    remote::{contents, listing, parse_oid},
+    remote::parse_oid,
     sessions::SessionFiles,
     terminal::{Interrupts, Remarks},
 };
@@ -197,23 +198,7 @@ impl Watch {
             }
         };
         let mut source = SessionFiles { driver: &mut self.driver, session, see: &mut see };
-        let Some(listing) = listing(&mut source, Some(commit)).await? else {
-            return Err(super::remote::nonsense("no files for its own commit"));
-        };
-        let steps = folder.plan(&listing.files)?;
-        for (path, step) in &steps {
-            match (step, listing.files.get(path)) {
-                (Step::Write, Some(entry)) => {
-                    let bytes = contents(&mut source, listing.commit, path, *entry).await?;
-                    folder.write(path, &bytes)?;
-                }
-                (Step::Remove, _) => folder.remove(path)?,
-                (Step::Write | Step::Same | Step::Keep, _) => {}
-            }
-        }
-        folder.remember(listing.commit, &listing.files, &steps)?;
-        let kept = steps.into_iter().filter(|(_, step)| *step == Step::Keep);
-        Ok(kept.map(|(path, _)| path).collect())
+        check_out(&mut source, folder, commit).await
     }
 
     /// Ctrl-C: leaves, and the run goes on. A second one ends it at once.

@@ -3,7 +3,9 @@
 mod account;
 mod args;
 mod attach;
+mod branch;
 mod chat;
+mod checkout;
 mod driver;
 mod export;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod render;
 mod sessions;
 mod socket;
 mod terminal;
+mod turns;
 
 pub(super) use args::ClientArgs;
 
@@ -43,6 +46,11 @@ pub(super) fn run(
             ClientCommand::Chat(args) => chat::run(account, args).await,
             ClientCommand::Attach(args) => attach::run(account, args).await,
             ClientCommand::Ls(args) => sessions::list(account, args).await,
+            ClientCommand::Turns(args) => turns::turns(account, args).await,
+            ClientCommand::Replay(args) => turns::replay(account, args).await,
+            ClientCommand::Fork(args) => branch::fork(account, args).await,
+            ClientCommand::Rollback(args) => branch::roll_back(account, args).await,
+            ClientCommand::Diff(args) => branch::diff(account, args).await,
             ClientCommand::Cancel(args) => sessions::cancel(account, args).await,
             ClientCommand::Export(args) => sessions::export(account, args).await,
         }

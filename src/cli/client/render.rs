@@ -57,7 +57,9 @@ impl Renderer {
                 format!("commit {commit}: {added} added, {changed} changed, {removed} removed")
             }
             Event::SessionRolledBack { to, .. } => format!("rolled back to entry {to}"),
-            Event::SessionForked { parent, at, .. } => format!("forked from {parent} at entry {at}"),
+            Event::SessionForked { parent, at, .. } => {
+                format!("forked from {parent} at entry {at}")
+            }
             Event::RunStarted { provider, model, .. } => format!("{provider}, {model}"),
             Event::RunRecovering { attempt, superseded_from, .. } => {
                 let void = if superseded_from.is_some() { "; the open part is void" } else { "" };

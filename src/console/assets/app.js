@@ -8,6 +8,7 @@ import { Files } from "./files.js";
 import { Follow } from "./follow.js";
 import { Client, Outbox, newId } from "./greenroom/greenroom.js";
 import { Log } from "./log.js";
+import { Past } from "./past.js";
 import { Preview } from "./preview.js";
 import { Sessions } from "./sessions.js";
 import { signIn } from "./sign-in.js";
@@ -29,7 +30,11 @@ class App {
   follow = null;
   /** The commit whose files are shown; null: the files as they are now. */
   version = null;
+  /** The session as it was at an earlier entry, while that is on show: see [`Past`]. */
+  past = null;
   #versionFiles = new Map();
+  /** Files of the last commit by its id, for a replica that is not whole. */
+  #committed = { commit: null, files: new Map() };
   #bars = [];
   #pending = new Map();
   #remark = 0;
@@ -63,13 +68,19 @@ class App {
 
   // ---- What the panels show -----------------------------------------------------------------------
 
+  /** What is on show: the session as it is, or as it was. */
   get replica() {
+    return this.past?.replica ?? this.live;
+  }
+
+  /** The session as it is. */
+  get live() {
     return this.follow?.replica ?? null;
   }
 
   /** Prompts that were sent and that the log does not have yet. */
   get pending() {
-    const known = new Set([...(this.replica?.runs.values() ?? [])].map(({ cid }) => cid));
+    const known = new Set([...(this.live?.runs.values() ?? [])].map(({ cid }) => cid));
     const calls = this.client.unanswered.filter(({ method, session, cid }) => method === "run.start" && session === this.session && !known.has(cid));
     this.#pending = new Map(calls.map(({ cid, params }) => [cid, this.#pending.get(cid) ?? { kind: "pending", version: 0, text: params.input }]));
     return this.#pending.values();
@@ -77,13 +88,31 @@ class App {
 
   /** The files on show, by path: `{ text, … }`; with `open` those that are being written, too. */
   files({ open = true } = {}) {
-    return this.version ? this.#versionFiles : (this.replica?.working({ open }) ?? new Map());
+    if (this.version) return this.#versionFiles;
+    const { replica } = this;
+    if (!replica) return new Map();
+    return replica.working(replica.whole ? { open } : { open, committed: this.#base(replica.commits.at(-1)?.commit) });
   }
 
-  /** A bar that says which version is shown while it is not the latest. */
+  /** The files of a commit whose text is not in the log that was read: until they have come, those of before. */
+  #base(commit) {
+    if (commit && commit !== this.#committed.commit) {
+      const { session } = this;
+      this.#committed = { commit, files: this.#committed.files };
+      const came = (files) => {
+        if (session !== this.session || this.#committed.commit !== commit) return;
+        this.#committed = { commit, files };
+        this.changed();
+      };
+      this.versions.files(session, commit).then(came, (error) => this.tell(`The files did not come: ${error.message}`));
+    }
+    return this.#committed.files;
+  }
+
+  /** A bar that says what is shown while it is not the latest. */
   versionBar() {
     const text = el("span", {});
-    const bar = el("p", { className: "version-bar", hidden: true }, text, button("Back to now", () => this.showVersion(null), { className: "small" }));
+    const bar = el("p", { className: "version-bar", hidden: true }, text, button("Back to now", () => this.now(), { className: "small" }));
     this.#bars.push({ bar, text });
     return bar;
   }
@@ -109,11 +138,50 @@ class App {
     }
     asked.push(this.client.command("run.start", { session, params: { input, on_busy: "queue" } }));
     this.filesView.pick(null);
-    this.showVersion(null);
+    this.now();
     if (fresh) this.open(session);
     this.changed();
     await this.#answered(asked);
     this.sessions.refresh();
+  }
+
+  /** Goes on from what the session was at an entry. */
+  rollBack(to) {
+    this.now();
+    this.#answered([this.client.command("session.rollback", { session: this.session, params: { to } })]);
+  }
+
+  /** Begins a session from what this one was at an entry, and opens it. */
+  async fork(at) {
+    const [session, parent] = [newId("ses"), this.session];
+    try {
+      await this.client.command("session.fork", { session, params: { parent, at } });
+      this.open(session);
+      this.sessions.refresh();
+    } catch (error) {
+      this.tell(`The fork was not made: ${error.message}`);
+    }
+  }
+
+  /** Shows the session as it was at an entry. */
+  async replay(seq) {
+    const { follow, session } = this;
+    const past = this.past ?? new Past(this.client, follow);
+    try {
+      await past.show(seq);
+      if (session !== this.session) return;
+      this.past = past;
+      this.version = null;
+    } catch (error) {
+      this.tell(`The past did not come: ${error.message}`);
+    }
+    this.changed();
+  }
+
+  /** Shows the session as it is. */
+  now() {
+    this.past = null;
+    this.showVersion(null);
   }
 
   cancel(run) {
@@ -176,7 +244,8 @@ class App {
     if (session === this.session && (session === null || this.follow)) return this.changed();
     this.follow?.stop();
     this.session = session;
-    this.version = null;
+    this.version = this.past = null;
+    this.#committed = { commit: null, files: new Map() };
     this.filesView.pick(null);
     this.follow = session && new Follow(this.client, session, { changed: () => this.#said(), tell: (text) => this.tell(text) });
     this.changed();
@@ -197,7 +266,7 @@ class App {
     if (state === "backoff") {
       this.follow?.lost();
       const wait = ((retryAt - Date.now()) / 1000).toFixed(1);
-      const after = this.replica?.last ? ` after entry ${this.replica.last}` : "";
+      const after = this.live?.last ? ` after entry ${this.live.last}` : "";
       this.tell(`Connection lost${after}. Trying again in ${wait} s.`);
     }
     if (state === "failed") this.#failed(failure);
@@ -223,8 +292,8 @@ class App {
 
   #render() {
     for (const { bar, text } of this.#bars) {
-      bar.hidden = !this.version;
-      say(text, `Version ${this.version?.slice(0, 10)}`);
+      bar.hidden = !this.version && !this.past;
+      say(text, this.version ? `Version ${this.version.slice(0, 10)}` : `As it was at entry ${this.past?.replica.last}`);
     }
     for (const view of this.#views) view.render();
     document.title = `${this.replica?.title || "Greenroom"} – console`;

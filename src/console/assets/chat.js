@@ -43,6 +43,12 @@ const LOOKS = {
     if (notice === "cancel_requested") return el("p", { className: "quiet" }, "Asked to cancel.");
     return notice === "session_closed" ? el("p", { className: "remark" }, "The session is closed.") : null;
   },
+  rollback: ({ to }) =>
+    el("p", { className: "remark" }, `Rolled back to entry ${to}. What is pale is no longer part of the session; a rollback to an entry in it brings it back.`),
+  fork({ parent, at }) {
+    const link = el("a", { href: `#${parent}` }, "another session");
+    return el("p", { className: "remark" }, "Forked from ", link, ` at its entry ${at}, with its files and its turns.`);
+  },
   error: ({ error }) => el("p", { className: "remark warn" }, error.message),
   finished({ outcome, error, usage }) {
     const sum = (field) => usage.reduce((all, one) => all + one[field], 0);
@@ -106,15 +112,15 @@ export class Chat {
   }
 
   render() {
-    const { follow, replica, session } = this.#app;
+    const { follow, past, replica, session } = this.#app;
     say(this.#title, session ? replica?.title || "Session" : "New session");
     this.#tab.hidden = !session;
     if (session) this.#tab.href = `/console#${session}`;
-    const running = Boolean(replica?.current);
+    const running = Boolean(replica?.current) && !past;
     this.#cancel.hidden = !running;
     say(this.#help, running ? "" : HELP);
     say(this.#send, running ? "Queue" : "Send");
-    this.#send.disabled = this.#prompt.disabled = Boolean(replica?.closed || follow?.ended);
+    this.#send.disabled = this.#prompt.disabled = Boolean(replica?.closed || follow?.ended || past);
     const pinned = this.#story.scrollHeight - this.#story.scrollTop - this.#story.clientHeight < 40;
     this.#items(replica);
     if (pinned) this.#story.scrollTop = this.#story.scrollHeight;
@@ -126,8 +132,8 @@ export class Chat {
       this.#nodes.clear();
       this.#story.replaceChildren(...(replica ? [] : [this.#welcome]));
     }
-    const { follow, pending } = this.#app;
-    const items = [...(replica?.items ?? []), ...pending];
+    const { follow, past, pending } = this.#app;
+    const items = [...(replica?.items ?? []), ...(past ? [] : pending)];
     if (follow?.ended) items.push(this.#ended(follow.ended));
     const gone = new Set(this.#nodes.keys());
     let before = null;
@@ -139,6 +145,7 @@ export class Chat {
         continue;
       }
       const node = item.kind === "pending" ? this.#pending(item) : LOOKS[item.kind](item, this.#app);
+      if (item.left) node?.classList.add("left");
       if (seen?.node && node) seen.node.replaceWith(node);
       else if (node && before) before.after(node);
       else if (node) this.#story.prepend(node);

@@ -25,7 +25,7 @@ export class Connection {
   }
 
   render() {
-    const { client, follow, replica } = this.#app;
+    const { client, follow, live: replica } = this.#app;
     clearTimeout(this.#timer);
     say(this.#state, this.#words(client, follow));
     this.#state.dataset.state = client.state;

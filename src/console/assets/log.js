@@ -7,10 +7,11 @@ const ROWS_MAX = 400;
 
 /** What an event says, in a few words. */
 function detail({ type, ...fields }) {
-  const { text, path, part, name, outcome, commit, provider, model, notice, message, to, attempt, usage, error, complete } = fields;
+  const { text, path, part, name, outcome, commit, provider, model, notice, message, parent, at, to, attempt, usage, error, complete } = fields;
   const words = [
     part !== undefined && `#${part}`,
     path ?? fields.from,
+    parent && `from ${parent} at ${at}`,
     to && `to ${to}`,
     name,
     notice,
@@ -44,7 +45,7 @@ export class Log {
 
   render() {
     if (this.#place.offsetParent === null) return;
-    const { follow, replica } = this.#app;
+    const { follow, live: replica } = this.#app;
     if (replica !== this.#replica) {
       [this.#replica, this.#last, this.#marks] = [replica, 0, 0];
       this.#rows.replaceChildren();

@@ -43,7 +43,7 @@ export class Sessions {
   }
 
   render() {
-    const { session, replica, account } = this.#app;
+    const { session, live: replica, account } = this.#app;
     const items = this.#items.map(({ session: id, title, status, created_at: at }) => {
       const here = id === session;
       const running = here && replica ? Boolean(replica.current) : status === "running";

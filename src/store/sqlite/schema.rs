@@ -11,10 +11,8 @@ const APPLICATION_ID: i32 = 0x4772_6e6d;
 const PAGE_BYTES: i32 = 4096;
 
 /// One script a version, the first for version 1. A script that was released never changes.
-pub(super) const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_forks.sql"),
-];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_forks.sql")];
 
 /// Brings the database to the newest version, in one transaction. A database that held something
 /// is copied first, to `engine.db.v<version>`.

@@ -26,7 +26,12 @@ struct Shown {
 
 impl Bench {
     /// One turn that writes files; the number of its last entry, and what the model was shown.
-    async fn write(&mut self, client: &mut Client, n: u128, files: &[(&str, &str)]) -> (Seq, Shown) {
+    async fn write(
+        &mut self,
+        client: &mut Client,
+        n: u128,
+        files: &[(&str, &str)],
+    ) -> (Seq, Shown) {
         client.start(n, &format!("turn {n}")).await.unwrap();
         let mut call = self.calls.next().await.unwrap();
         let parsed = Parsed::read(&call.request.messages).unwrap();

@@ -31,7 +31,13 @@ impl Log {
                 let n = self.runs;
                 let cid = CommandId::new(Uuid::from_u128(u128::from(n)));
                 let text = format!("prompt {n}").repeat(usize::from(amount));
-                self.events.push(Event::InputUser { run: run(n), cid, by: USER, text, model: None });
+                self.events.push(Event::InputUser {
+                    run: run(n),
+                    cid,
+                    by: USER,
+                    text,
+                    model: None,
+                });
             }
             (2, _) if self.waiting.len() > 1 => {
                 let n = self.waiting.pop().unwrap(); // taken back before it begins

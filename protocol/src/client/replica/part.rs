@@ -1,12 +1,12 @@
 //! Parts of what a session says: texts, reasonings, tool calls, files.
 
 use super::{Change, File, Inconsistency, Keep, Replica};
-use std::sync::Arc;
 use crate::{
     client::fnv1a,
     event::Stream,
     id::{PartId, Seq},
 };
+use std::sync::Arc;
 
 /// A text that grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,7 +178,8 @@ impl Replica {
             let digest = part.body.digest;
             let text = std::mem::take(&mut part.body.text);
             let body = Body { bytes: held, digest, text };
-            let change = Change::Write(path.clone(), Arc::new(File { body, sha256: sha256.to_owned() }));
+            let change =
+                Change::Write(path.clone(), Arc::new(File { body, sha256: sha256.to_owned() }));
             self.staged.push(change);
         }
         self.end(id, if complete { End::Complete } else { End::BrokenOff })?;

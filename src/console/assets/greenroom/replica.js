@@ -10,7 +10,8 @@ const kindOf = (type) => type.slice(0, type.indexOf("."));
  *
  * `items` is the story for a reader, in order; an item is `{ kind, version, … }` with the kinds
  * "input", "text", "reasoning", "tool", "file", "moved", "deleted", "recovering", "commit",
- * "notice", "error" and "finished". `version` grows whenever the item changes.
+ * "notice", "error", "rollback", "fork" and "finished"; `seq` is the entry that began it. `version`
+ * grows whenever the item changes; `left` is set while a rollback has left it behind.
  */
 export class Replica {
   /** The entry before the first one applied. */
@@ -20,20 +21,31 @@ export class Replica {
   title = "";
   closed = false;
   items = [];
-  /** Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage }`. */
+  /** Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, ended }`; the last one is the entry. */
   runs = new Map();
   /** The run that is under way. */
   current = null;
   /** Files as of the last commit, by path: `{ text, sha256 }`. */
   files = new Map();
-  /** `{ commit, run, seq, ts, added, changed, removed }`, oldest first. */
+  /**
+   * Heads of files, oldest first: `{ commit, run, seq, ts, added, changed, removed }` of runs,
+   * `{ commit, seq, ts, to }` of rollbacks, `{ commit, seq, ts, parent, at }` of the beginning of a
+   * fork.
+   */
   commits = [];
+  /** Whether `files` are all files: not where they began before the replica did. */
+  whole = true;
 
   #parts = new Map();
   #staged = [];
+  /** Files by commit, so that a rollback finds them again. */
+  #seen = new Map();
+  /** After which entry which entries are part of the session: `{ seq, spans }`, oldest first. */
+  #lines = [{ seq: 0, spans: [] }];
 
   constructor(base = 0) {
     this.base = this.last = base;
+    this.whole = base === 0;
   }
 
   /** The runs that wait for the current one to end. */
@@ -44,10 +56,11 @@ export class Replica {
   /**
    * The files as they will be if the current run commits: by path, in order,
    * `{ text, sha256, state }` with the states "committed", "written", "writing" and "cut_off";
-   * the last two only with `open`.
+   * the last two only with `open`. `committed` are the files of the last commit, for a replica that
+   * is not whole.
    */
-  working({ open = true } = {}) {
-    const files = new Map([...this.files].map(([path, file]) => [path, { ...file, state: "committed" }]));
+  working({ open = true, committed = this.files } = {}) {
+    const files = new Map([...committed].map(([path, file]) => [path, { ...file, state: "committed" }]));
     this.#change(files, "written");
     for (const part of open ? this.#parts.values() : []) {
       if (part.kind !== "file" || part.run !== this.current?.run || part.ended === "complete") continue;
@@ -68,8 +81,14 @@ export class Replica {
   }
 
   #item(item) {
-    this.items.push({ version: 0, ...item });
+    this.items.push({ version: 0, seq: this.last, left: false, ...item });
     return this.items.at(-1);
+  }
+
+  /** The entries that are part of the session as it was at an entry: spans, both ends included. */
+  #line(at) {
+    const { seq, spans } = this.#lines.findLast((line) => line.seq <= at);
+    return [...spans, [seq, at]];
   }
 
   #run(run) {
@@ -150,6 +169,12 @@ export class Replica {
         this.#item({ kind: "moved", path: event.from, to: event.to });
         break;
       case "files.committed": return this.#committed(event, seq, ts);
+      case "session.rolled_back": return this.#rolledBack(event, seq, ts);
+      case "session.forked":
+        this.whole = !event.commit;
+        if (event.commit) this.#head({ commit: event.commit, seq, ts, parent: event.parent, at: event.at });
+        this.#item({ kind: "fork", parent: event.parent, at: event.at });
+        break;
       case "usage":
         this.#run(id).usage.push(event.usage);
         break;
@@ -170,8 +195,28 @@ export class Replica {
     for (const file of this.files.values()) delete file.state;
     this.#staged = [];
     const made = { commit, run, seq, ts, added, changed, removed };
-    this.commits.push(made);
+    this.#head(made);
     this.#item({ kind: "commit", ...made });
+  }
+
+  #head(made) {
+    this.commits.push(made);
+    this.#seen.set(made.commit, { files: new Map(this.files), whole: this.whole });
+  }
+
+  /** Nothing leaves the log: what is left behind says so, until a later rollback brings it back. */
+  #rolledBack({ to, files, commit }, seq, ts) {
+    const restored = files ? (this.#seen.get(files) ?? { files: [], whole: false }) : { files: [], whole: true };
+    this.files = new Map(restored.files);
+    this.whole = restored.whole;
+    if (commit) this.#head({ commit, seq, ts, to });
+    this.#lines.push({ seq, spans: this.#line(to) });
+    const line = this.#line(seq);
+    for (const item of this.items) {
+      const left = !line.some(([first, last]) => first <= item.seq && item.seq <= last);
+      if (left !== item.left) Object.assign(item, { left, version: item.version + 1 });
+    }
+    this.#item({ kind: "rollback", to, ts });
   }
 
   /** The part that was open is void: whoever reads drops it. Complete files stay staged. */
@@ -184,7 +229,7 @@ export class Replica {
   }
 
   #finished({ run: id, outcome, error = null }) {
-    const run = Object.assign(this.#run(id), { outcome, error });
+    const run = Object.assign(this.#run(id), { outcome, error, ended: this.last });
     this.#item({ kind: "finished", run: id, outcome, error, usage: run.usage });
     this.#touch(id);
     if (this.current && this.current !== run) return; // it ended in the queue
