@@ -16,7 +16,7 @@ use crate::{
     utc::Utc,
 };
 use greenroom_protocol::{
-    event::{Event, Outcome},
+    event::Event,
     frame::{After, Ev},
     id::{RunId, Seq, SessionId},
 };
@@ -166,7 +166,10 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use greenroom_protocol::id::{Channel, CommandId, UserId};
+    use greenroom_protocol::{
+        event::Outcome,
+        id::{Channel, CommandId, UserId},
+    };
     use uuid::Uuid;
 
     #[test]
