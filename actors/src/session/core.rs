@@ -159,21 +159,7 @@ impl Core {
                     self.remember(cid, Accepted { seq, at_ms: ts, hash, run: *run });
                 }
             }
-            Event::InputUser { run, cid, by, text, model } => {
-                let hash = start_hash(text, model.as_deref());
-                self.remember(*cid, Accepted { seq, at_ms: ts, hash, run: Some(*run) });
-                let ending = self.cancelled_starts.remove(cid).map(|_| Ending::Cancelled);
-                self.runs.push_back(Run {
-                    run: *run,
-                    cid: *cid,
-                    by: *by,
-                    prompt: text.clone(),
-                    model: model.clone(),
-                    accepted: seq,
-                    attempt: 0,
-                    ending,
-                });
-            }
+            Event::InputUser { .. } => self.apply_input(seq, ts, event),
             Event::RunStarted { run, .. } => {
                 self.answer.clear();
                 self.begin(*run, 1);
@@ -193,12 +179,9 @@ impl Core {
             | Event::FileEnd { .. } => self.open = None,
             Event::TextDelta { text, .. } => push_bounded(&mut self.answer, text),
             Event::FilesCommitted { commit, .. } => self.commit = Some(commit.clone()),
-            Event::SessionRolledBack { cid, to, commit, turns, .. } => {
-                let hash = rollback_hash(*to);
-                self.remember(*cid, Accepted { seq, at_ms: ts, hash, run: None });
-                self.branch(commit.as_ref(), turns);
+            Event::SessionRolledBack { .. } | Event::SessionForked { .. } => {
+                self.apply_branch(seq, ts, event);
             }
-            Event::SessionForked { commit, turns, .. } => self.branch(commit.as_ref(), turns),
             Event::InputRequested { .. }
             | Event::InputResolved { .. }
             | Event::StepStarted { .. }
@@ -305,11 +288,38 @@ impl Core {
         self.forget_old_turns();
     }
 
+    /// A prompt was accepted: a run waits.
+    fn apply_input(&mut self, seq: Seq, at_ms: u64, event: &Event) {
+        let Event::InputUser { run, cid, by, text, model } = event else { return };
+        let hash = start_hash(text, model.as_deref());
+        self.remember(*cid, Accepted { seq, at_ms, hash, run: Some(*run) });
+        let ending = self.cancelled_starts.remove(cid).map(|_| Ending::Cancelled);
+        self.runs.push_back(Run {
+            run: *run,
+            cid: *cid,
+            by: *by,
+            prompt: text.clone(),
+            model: model.clone(),
+            accepted: seq,
+            attempt: 0,
+            ending,
+        });
+    }
+
     /// Goes on from elsewhere.
-    fn branch(&mut self, commit: Option<&String>, turns: &str) {
-        self.commit = commit.cloned();
+    fn apply_branch(&mut self, seq: Seq, at_ms: u64, event: &Event) {
+        let (Event::SessionRolledBack { commit, turns, .. }
+        | Event::SessionForked { commit, turns, .. }) = event
+        else {
+            return;
+        };
+        if let Event::SessionRolledBack { cid, to, .. } = event {
+            let hash = rollback_hash(*to);
+            self.remember(*cid, Accepted { seq, at_ms, hash, run: None });
+        }
+        self.commit.clone_from(commit);
         self.turns.clear();
-        self.unread = Some(turns.to_owned());
+        self.unread = Some(turns.clone());
     }
 
     /// Puts the turns that [`Core::unread`] names before the others.

@@ -3,10 +3,12 @@
 //! Entries take three steps: accepted (numbered, applied to the core), under way (one batch at
 //! the lane), durable (published, answered). `R` is whom to answer.
 
+mod branch;
+
 use super::{
     answer::{Answer, Answered, RunStopped},
     command::Rollback,
-    core::{Accepted, Core, Ending, Run, cancel_hash, close_hash, rollback_hash, start_hash},
+    core::{Accepted, Core, Ending, Run, cancel_hash, close_hash, start_hash},
     feed::View,
     log::Log,
     snapshot,
@@ -184,17 +186,6 @@ impl<R> State<R> {
         }
         self.start_next(now_ms, out);
         self.flush(out);
-    }
-
-    /// The second entry of a fork. Whoever read the session has read its turns, too.
-    fn begin_fork(&mut self, now_ms: u64) {
-        let Some(Origin { parent, at, commit, turns, .. }) = self.row.origin.clone() else {
-            return;
-        };
-        let earlier = std::mem::take(&mut self.core.turns);
-        let event = Event::SessionForked { parent, at, commit, turns: turns.to_string() };
-        self.accept(now_ms, &event, true);
-        self.core.put_before(earlier.into());
     }
 
     /// Applies one input and says what to do about it.
@@ -389,35 +380,6 @@ impl<R> State<R> {
         };
         self.end_runs(now_ms, out);
         Ok((seq, Answered::first(Answer::Info(Box::new(self.info())))))
-    }
-
-    fn roll_back(
-        &mut self,
-        now_ms: u64,
-        (by, cid): (UserId, CommandId),
-        rollback: Rollback,
-    ) -> Result<(Seq, Answered), ErrorBody> {
-        let Rollback { to, files, parent, commit, turns, blob } = rollback;
-        let repeated = self.repeated(cid, rollback_hash(to))?;
-        if let Some(seq) = repeated.map(|accepted| accepted.seq) {
-            let answer = Answer::Info(Box::new(self.info()));
-            return Ok((seq, Answered { answer, duplicate: true }));
-        }
-        if self.core.closed {
-            return Err(closed());
-        }
-        if self.is_busy() {
-            return Err(rollback_busy());
-        }
-        if self.core.commit != parent {
-            return Ok((Seq::START, Answered::first(Answer::Moved)));
-        }
-        let turns_id = blob.to_string();
-        let event = Event::SessionRolledBack { by, cid, to, files, commit, turns: turns_id };
-        let seq = self.accept(now_ms, &event, true);
-        self.core.put_before(turns);
-        let info = SessionInfo { head: seq, ..self.info() };
-        Ok((seq, Answered::first(Answer::Info(Box::new(info)))))
     }
 
     fn notice(
@@ -655,11 +617,6 @@ fn closed() -> ErrorBody {
 
 fn busy() -> ErrorBody {
     let message = "a run is under way; wait for its end, or ask with on_busy queue or interrupt";
-    ErrorBody::new(Code::FailedPrecondition, Reason::RunBusy, message)
-}
-
-fn rollback_busy() -> ErrorBody {
-    let message = "a run is under way; wait for its end, or cancel it, then roll back";
     ErrorBody::new(Code::FailedPrecondition, Reason::RunBusy, message)
 }
 

@@ -174,7 +174,11 @@ impl Peer {
                     FileSlice { commit: String::new(), file, offset: 0, text, next_offset: None };
                 (serde_json::to_value(slice)?, false)
             }
-            Method::SessionList(_) | Method::SessionClose(..) => anyhow::bail!("not served"),
+            Method::SessionList(_)
+            | Method::SessionClose(..)
+            | Method::SessionFork(..)
+            | Method::SessionRollback(..)
+            | Method::SessionDiff(..) => anyhow::bail!("not served"),
         }))
     }
 

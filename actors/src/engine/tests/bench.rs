@@ -170,11 +170,8 @@ impl Client {
 
     pub(super) async fn send_call(&mut self, method: &str, cid: CommandId, params: &Value) -> u32 {
         self.call += 1;
-        let ClientFrame::Call(call) = call(self.call, Some(cid), method, params) else {
-            unreachable!("a call")
-        };
-        let call = Call { session: Some(self.session), ..call };
-        self.inner.send(ClientFrame::Call(call)).await;
+        let call = call_of(self.session, self.call, Some(cid), method, params);
+        self.inner.send(call).await;
         self.call
     }
 
@@ -266,11 +263,21 @@ pub(super) const fn attach(ch: Channel, after: After, credit: Option<u64>) -> Cl
 
 /// A call without a session's or a client's help.
 pub(super) fn call(id: u32, cid: Option<CommandId>, method: &str, params: &Value) -> ClientFrame {
+    call_of(SESSION, id, cid, method, params)
+}
+
+fn call_of(
+    session: SessionId,
+    id: u32,
+    cid: Option<CommandId>,
+    method: &str,
+    params: &Value,
+) -> ClientFrame {
     ClientFrame::Call(Call {
         id,
         cid,
         method: method.to_owned(),
-        session: Some(SESSION),
+        session: Some(session),
         params: Some(to_raw_value(params).unwrap()),
     })
 }
