@@ -243,8 +243,11 @@ fn check_head(request: &Request<Incoming>, marks: &Marks) -> Result<(), Problem>
 
 /// Refuses addresses that nobody has reason to ask for.
 fn check_url(request: &Request<Incoming>, most: usize) -> Result<(), Problem> {
-    let asked = request.uri().path_and_query().map_or(0, |asked| asked.as_str().len());
-    if asked <= most {
+    let Some(asked) = request.uri().path_and_query() else {
+        let detail = "the request must name a path";
+        return Err(Problem::bad_request("malformed_request", detail).closing());
+    };
+    if asked.as_str().len() <= most {
         return Ok(());
     }
     let detail = format!("path and query may have {most} bytes");

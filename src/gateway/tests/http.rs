@@ -46,6 +46,8 @@ async fn every_failure_is_a_problem_document() {
         ("GET", "/api/v1/auth/login/x", json, "", 404, "not_found"),
         ("GET", "//api/v1/auth/login", json, "", 404, "not_found"),
         ("GET", "/%2e%2e/etc/passwd", json, "", 404, "not_found"),
+        ("GET", "no-path", json, "", 400, "malformed_request"),
+        ("CONNECT", "example.org:443", json, "", 400, "malformed_request"),
         ("GET", login, json, "", 405, "method_not_allowed"),
         ("TRACE", login, json, "", 405, "method_not_allowed"),
         ("BREW", login, json, "", 405, "method_not_allowed"),
