@@ -78,7 +78,7 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
             tools::token(loaded.config, &args)
         }
         Command::Doctor(args) => {
-            let mode = if args.dev { Mode::Dev } else { Mode::Serve };
+            let mode = if args.dev { Mode::Dev } else { Mode::Examine };
             let loaded = load(common, environment, common.flags(), mode)?;
             tools::doctor(&loaded.config, args.output)
         }

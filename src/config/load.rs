@@ -3,7 +3,7 @@
 use super::{
     Config, ProviderConfig, auth,
     error::{ConfigError, Problem, Problems},
-    providers::DEMO,
+    providers::{DEMO, NO_PROVIDER, NO_PROVIDER_FIX},
     source::{DEFAULT, Flag, Layer},
     spec::{self, DEFAULT_TOML},
 };
@@ -29,6 +29,8 @@ pub enum Mode {
     Dev,
     /// Production: nothing is made up.
     Serve,
+    /// Production, examined: that no provider is configured is for who examines to say.
+    Examine,
 }
 
 /// A configuration and where each value comes from.
@@ -109,6 +111,9 @@ fn merge(layers: Vec<Layer>, mode: Mode) -> Result<Loaded, ConfigError> {
     config.providers = providers(tables.unwrap_or_default(), &config.runs.provider, mode, &values)?;
     let mut problems = Problems::default();
     config.check(&mut problems);
+    if config.providers.is_empty() && mode != Mode::Examine {
+        problems.add("providers", NO_PROVIDER, NO_PROVIDER_FIX);
+    }
     for (key, secret) in &secrets {
         auth::check_secret(key, secret, &mut problems);
     }

@@ -26,6 +26,7 @@ pub use load::load_text;
 pub use load::{Loaded, Mode, Resolved, Sources, load};
 pub use log::{LogConfig, LogFormat};
 pub use providers::ProviderConfig;
+pub(crate) use providers::{NO_PROVIDER, NO_PROVIDER_FIX};
 pub use runs::RunsConfig;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
@@ -57,7 +58,7 @@ pub struct Config {
     pub session: SessionConfig,
     /// What runs may take.
     pub runs: RunsConfig,
-    /// Providers of answers in the order of preference; never empty once loaded.
+    /// Providers of answers in the order of preference; empty in [`Mode::Examine`] alone.
     #[serde(skip)]
     pub providers: Vec<ProviderConfig>,
     /// What is logged, and how.
@@ -103,11 +104,6 @@ impl Config {
         self.telemetry.check(problems);
         for provider in &self.providers {
             provider.check(problems);
-        }
-        if self.providers.is_empty() {
-            let fix = "set GROQ_API_KEYS, OPENAI_API_KEY or the like; or, for the built-in \
-                       stand-in, runs.provider = \"demo\"";
-            problems.add("providers", "no provider is configured", fix);
         }
         let wanted = &self.runs.provider;
         let mut names = self.providers.iter().map(ProviderConfig::name);

@@ -19,6 +19,11 @@ const KINDS: [&str; 6] = ["openai", "groq", "cerebras", "ollama", "custom", DEMO
 /// Kind of the stand-in.
 pub(super) const DEMO: &str = "demo";
 
+/// What is wrong where there is none, and what to do about it.
+pub(crate) const NO_PROVIDER: &str = "no provider is configured";
+pub(crate) const NO_PROVIDER_FIX: &str = "set GROQ_API_KEYS, OPENAI_API_KEY or the like; or, for \
+                                          the built-in stand-in, runs.provider = \"demo\"";
+
 impl ProviderConfig {
     /// Its name, as in requests and logs.
     #[must_use]

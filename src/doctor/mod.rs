@@ -8,7 +8,7 @@ mod files;
 mod port;
 mod provider;
 
-use crate::config::Config;
+use crate::config::{Config, NO_PROVIDER, NO_PROVIDER_FIX};
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -73,6 +73,9 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     ];
     findings.extend(disk::examine(&server.data_dir));
     findings.push(clock::judge(clock::now(), clock::last_write(&server.data_dir)));
+    if config.providers.is_empty() {
+        findings.push(Finding::failed("providers", NO_PROVIDER, NO_PROVIDER_FIX));
+    }
     findings.extend(join_all(config.providers.iter().map(provider::examine)).await);
     findings
 }

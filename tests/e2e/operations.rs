@@ -1,6 +1,7 @@
 //! What an operator sees.
 
 use crate::server::{Site, Socket, is_end, output, session};
+use serde_json::Value;
 
 #[tokio::test]
 async fn a_second_server_on_the_same_data_is_refused() {
@@ -76,4 +77,23 @@ async fn the_internal_port_tells_life_readiness_and_metrics() {
     assert!(value("greenroom_entries_total") > 5.0);
     assert!(value("greenroom_journal_append_seconds_count") > 0.0);
     assert!(metrics.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_doctor_names_a_missing_provider_among_all_else_that_it_examines() {
+    let site = Site::new();
+    let mut doctor = site.command(&["doctor", "--output", "json"]);
+    doctor.env("GREENROOM__SERVER__PORT", "0").env("GREENROOM__SERVER__INTERNAL_PORT", "0");
+    let run = output(&mut doctor).await;
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(69), "{said}");
+    assert!(said.contains("providers"), "{said}");
+    let report: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let (failed, others): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| finding["state"] == "failed");
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["subject"], "providers");
+    assert!(failed[0]["fix"].as_str().unwrap().contains("GROQ_API_KEYS"), "{failed:?}");
+    assert!(others.len() > 4, "{others:?}");
 }
