@@ -507,8 +507,12 @@ impl<R> State<R> {
         let durable = self.log.durable();
         // Answers are given in any order: a repeat may wait behind a later entry.
         let mut still = VecDeque::with_capacity(self.waiting.len());
-        for (seq, reply, answered) in self.waiting.drain(..) {
+        for (seq, reply, mut answered) in std::mem::take(&mut self.waiting) {
             if seq <= durable {
+                // What was asked for may have changed what the session is at.
+                if let Answer::Info(info) = &mut answered.answer {
+                    **info = self.info();
+                }
                 out.push(Effect::Reply(reply, Ok(answered)));
             } else {
                 still.push_back((seq, reply, answered));

@@ -38,6 +38,7 @@ async fn a_repeat_under_the_same_key_has_one_effect_across_a_crash() {
     assert_eq!(made.status, 400, "a space is none of a key's characters");
     let made = create("shop-1").await;
     let session: SessionId = made.with(201)["session"].as_str().unwrap().parse().unwrap();
+    assert_eq!(made.json()["cursor"], "1.1", "the entry that says that it was created");
     assert_eq!(made.header("location"), format!("/api/v1/sessions/{session}"));
     assert!(!made.headers.contains_key("idempotency-replayed"));
     let again = create("shop-1").await;

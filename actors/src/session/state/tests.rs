@@ -51,6 +51,8 @@ struct Sim {
     /// Runs of commands that were answered.
     answered: BTreeMap<CommandId, (String, RunId)>,
     errors: Vec<Reason>,
+    /// Heads that were told with what a session is at.
+    heads: Vec<Seq>,
     /// All that is durable.
     log: Vec<Bytes>,
     batch: Option<(Seq, Vec<Bytes>)>,
@@ -72,6 +74,7 @@ impl Sim {
             asked: Vec::new(),
             answered: BTreeMap::new(),
             errors: Vec::new(),
+            heads: Vec::new(),
             log: Vec::new(),
             batch: None,
             segmented: Seq::START,
@@ -142,6 +145,9 @@ impl Sim {
     }
 
     fn answered(&mut self, asked: usize, answered: Answered) {
+        if let Answer::Info(info) = &answered.answer {
+            self.heads.push(info.head);
+        }
         if let (Asked::Start(cid, prompt), Answer::Accepted(accepted)) =
             (&self.asked[asked], answered.answer)
         {
@@ -242,6 +248,18 @@ fn text(text: &str) -> Event {
 
 fn finished(run: RunId) -> Event {
     Event::RunFinished { run, outcome: Outcome::Completed, error: None }
+}
+
+#[test]
+fn what_was_created_or_closed_is_told_as_it_is_then() {
+    let mut sim = Sim::new();
+    let (title, reply) = ("title".into(), sim.ask(Asked::Other));
+    sim.apply(Input::Create { cid: cid(0), title, fresh: true, reply });
+    sim.flush();
+    let reply = sim.ask(Asked::Other);
+    sim.apply(Input::Close { by: USER, cid: cid(1), reply });
+    sim.flush();
+    assert_eq!(sim.heads, [Seq(1), Seq(2)]);
 }
 
 #[derive(Clone, Debug)]
