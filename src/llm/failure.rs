@@ -205,9 +205,16 @@ impl Fault {
         Self { kind, message: message.into(), retry_after_ms: None }
     }
 
-    /// An answer that is no stream: its status, headers and the beginning of its body.
-    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    /// An answer that is no stream: its status, headers and the beginning of its body. `now_secs`,
+    /// since 1970, stands in for a date that it lacks.
+    pub(super) fn of_answer(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now_secs: u64,
+    ) -> Self {
         let number = status.as_u16();
+        let hint = retry::hint(headers, now_secs);
         if is_html(headers, body) {
             // A page is no word of the API: a proxy's 401 or 403 says nothing about the key.
             let kind = by_status(number);
@@ -216,7 +223,7 @@ impl Fault {
                 "answered {number} with a web page, as a proxy or a wrong base_url does; \
                  check base_url if it stays"
             );
-            return Self::with_hint(kind, message, headers, None);
+            return Self::with_hint(kind, message, hint);
         }
         let reported = Reported::parse(body);
         if status.is_success() && reported.is_none() {
@@ -239,19 +246,12 @@ impl Fault {
         let advice =
             if kind == Kind::Unauthorized { "; check the api_key of this provider" } else { "" };
         let message = format!("answered {number}: {reason}{advice}");
-        Self::with_hint(kind, message, headers, Some(&reported))
+        // The wait that the headers name, else the one of the body.
+        let in_body = || reported.retry_after_ms.or_else(|| retry::hint_in_text(&reported.message));
+        Self::with_hint(kind, message, hint.or_else(in_body))
     }
 
-    /// The wait that the headers name, else the one of the body.
-    fn with_hint(
-        kind: Kind,
-        message: String,
-        headers: &HeaderMap,
-        body: Option<&Reported>,
-    ) -> Self {
-        let in_body =
-            |said: &Reported| said.retry_after_ms.or_else(|| retry::hint_in_text(&said.message));
-        let hint = retry::hint(headers).or_else(|| body.and_then(in_body));
+    fn with_hint(kind: Kind, message: String, hint: Option<u64>) -> Self {
         Self { kind, message, retry_after_ms: hint.filter(|_| may_wait(kind)) }
     }
 

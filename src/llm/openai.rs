@@ -22,7 +22,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -321,7 +321,7 @@ async fn read_failure(mut response: Response) -> Fault {
     let (status, headers) = (response.status(), response.headers().clone());
     if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
     {
-        let mut fault = Fault::of_answer(status, &headers, b"");
+        let mut fault = Fault::of_answer(status, &headers, b"", now_secs());
         fault.message = format!(
             "answered {} compressed as {encoding:?} though `identity` was asked for; \
              look for a proxy that compresses",
@@ -339,7 +339,13 @@ async fn read_failure(mut response: Response) -> Fault {
             break;
         }
     }
-    Fault::of_answer(status, &headers, &body)
+    Fault::of_answer(status, &headers, &body, now_secs())
+}
+
+/// The time in seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "some answers name a date and lack their own")]
+fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The deepest cause of an error: what the ones around it say is known to the reader. Taken

@@ -1,5 +1,6 @@
 //! How long a provider asks to wait, in the forms that providers use. Pure: a date is read against
-//! the `Date` of the same answer, so that no clock of ours can be wrong about it.
+//! the `Date` of the same answer, so that no clock of ours can be wrong about it; where it has none,
+//! against the time that is passed in.
 //!
 //! Headers, in this order: `retry-after-ms`, `x-ms-retry-after-ms`, `Retry-After` (seconds or a
 //! date), `x-ratelimit-reset-…` of each dimension with nothing left (seconds, seconds or
@@ -33,13 +34,13 @@ const DIMENSIONS: [&str; 7] = [
 const PHRASES: [&str; 3] = ["try again in ", "retry in ", "retry after "];
 
 /// The wait in milliseconds that the headers name; none: they say nothing that makes sense.
-pub(super) fn hint(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn hint(headers: &HeaderMap, our_secs: u64) -> Option<u64> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let now_secs = value(header::DATE.as_str()).and_then(http_date);
+    let now_secs = value(header::DATE.as_str()).and_then(http_date).unwrap_or(our_secs);
     let millis = |name| value(name)?.parse::<f64>().ok().and_then(|ms| duration(ms / 1000.0));
     let retry_after = || {
         let wait = value(header::RETRY_AFTER.as_str())?;
-        seconds(wait, now_secs).or_else(|| until(http_date(wait)?, now_secs))
+        seconds(wait, now_secs).or_else(|| Some(until(http_date(wait)?, now_secs)))
     };
     let reset = || {
         let used_up = |dimension: &&str| {
@@ -85,17 +86,17 @@ fn whole_ms(wait: Duration) -> u64 {
 }
 
 /// Seconds from now, or since 1970. Azure says -1 where it does not know.
-fn seconds(text: &str, now_secs: Option<u64>) -> Option<Duration> {
+fn seconds(text: &str, now_secs: u64) -> Option<Duration> {
     let number = text.parse::<f64>().ok()?;
     let secs = if number < EPOCH_MS_MIN { number } else { number / 1000.0 };
     if secs < EPOCH_SECS_MIN {
         return duration(secs);
     }
-    until(duration(secs)?.as_secs(), now_secs)
+    Some(until(duration(secs)?.as_secs(), now_secs))
 }
 
-fn until(then_secs: u64, now_secs: Option<u64>) -> Option<Duration> {
-    Some(Duration::from_secs(then_secs.saturating_sub(now_secs?)))
+const fn until(then_secs: u64, now_secs: u64) -> Duration {
+    Duration::from_secs(then_secs.saturating_sub(now_secs))
 }
 
 fn duration(secs: f64) -> Option<Duration> {
@@ -173,7 +174,7 @@ mod tests {
             (&[("retry-after", "1.5")], Some(1500)),
             (&[("retry-after", "Sat, 21 Nov 2026 12:01:30 GMT"), ("date", DATE)], Some(90_000)),
             (&[("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT"), ("date", DATE)], Some(250)),
-            (&[("retry-after", "Sat, 21 Nov 2026 12:01:30 GMT")], None),
+            (&[("retry-after", "Sat, 21 Nov 2026 12:01:30 GMT")], Some(30_000)),
             (&[("retry-after", &epoch), ("date", DATE)], Some(30_000)),
             (&[("retry-after", "0")], Some(250)),
             (&[("retry-after", "-1")], None),
@@ -209,7 +210,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            assert_eq!(hint(&headers), expected, "of {headers:?}");
+            assert_eq!(hint(&headers, DATE_SECS + 60), expected, "of {headers:?}");
         }
     }
 

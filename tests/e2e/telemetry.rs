@@ -51,7 +51,7 @@ mod exported {
     #[tokio::test]
     async fn a_generation_is_a_trace_by_the_conventions_and_holds_no_text_of_anybody() {
         let (collector, model) =
-            (Collector::start().await, Model::start(Script::Whole(ANSWER)).await);
+            (Collector::start().await, Model::start(Script::Counted(ANSWER)).await);
         let site = Site::new()
             .answered_by(&model.base_url())
             .with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())

@@ -44,6 +44,11 @@ async fn a_provider_that_answers_is_timed() {
         assert!(text.contains(word), "{word} in {text}");
     }
 
+    let counts = Model::start(Script::Counted("ready")).await;
+    let tested = output(&mut provider(&site, &counts.base_url(), &["test"])).await;
+    let text = String::from_utf8(tested.stdout).unwrap();
+    assert!(text.contains("1234 tokens in, 56 out, as it reports"), "{text}");
+
     let args = ["test", "mine", "--output", "json"];
     let tested = output(&mut provider(&site, &model.base_url(), &args)).await;
     let report: Value = serde_json::from_slice(&tested.stdout).unwrap();

@@ -18,6 +18,8 @@ const CALLS_MAX: usize = 16;
 pub(crate) enum Script {
     /// This text, and the end.
     Whole(&'static str),
+    /// The same, and what it used.
+    Counted(&'static str),
     /// This text, and then nothing until the caller leaves.
     Unfinished(&'static str),
 }
@@ -34,7 +36,7 @@ impl Model {
     /// The model that answers, whichever was asked for.
     pub(crate) const NAME: &str = "a-model-of-today";
 
-    /// What every whole answer is said to have used.
+    /// What [`Script::Counted`] is said to have used.
     pub(crate) const INPUT_TOKENS: i64 = 1234;
     pub(crate) const OUTPUT_TOKENS: i64 = 56;
 
@@ -66,7 +68,7 @@ async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
     let Some(request) = read(&mut stream).await else { return };
     let tag = tag(&request);
     let (text, whole) = match script {
-        Script::Whole(text) => (text, true),
+        Script::Whole(text) | Script::Counted(text) => (text, true),
         Script::Unfinished(text) => (text, false),
     };
     let text =
@@ -74,9 +76,13 @@ async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
     let mut body = chunk(&json!({ "content": text }), None);
     if whole {
         body += &chunk(&json!({}), Some("stop"));
+    }
+    if let Script::Counted(_) = script {
         let (input, output) = (Model::INPUT_TOKENS, Model::OUTPUT_TOKENS);
         let usage = json!({ "prompt_tokens": input, "completion_tokens": output });
         body += &format!("data: {}\n\n", json!({ "choices": [], "usage": usage }));
+    }
+    if whole {
         body += "data: [DONE]\n\n";
     }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";

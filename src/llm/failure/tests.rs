@@ -201,5 +201,5 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Fault {
         .iter()
         .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
         .collect();
-    Fault::of_answer(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    Fault::of_answer(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), 0)
 }
