@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::connection, committer::BACKGROUND_OPS_MAX, *};
 use rusqlite::params;
 use std::sync::mpsc::SyncSender;
 use tempfile::TempDir;
