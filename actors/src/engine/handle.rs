@@ -185,7 +185,7 @@ impl Engine {
         while !node.permits.is_empty() && Instant::now() < until && !self.ended.is_cancelled() {
             sleep(DRAIN_POLL).await;
         }
-        self.parts.edge.users.close_all(CloseCode::GoingAway);
+        self.parts.edge.users.close_all(CloseCode::GoingAway).await;
         self.parts.edge.sessions.shut_down(STORE_TIMEOUT).await;
         self.actor.stop(None);
         let _ = timeout(STORE_TIMEOUT, self.ended.cancelled()).await;

@@ -9,13 +9,14 @@ use greenroom_protocol::{
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+use tokio_util::sync::DropGuard;
 
 /// One variant a method of [`super::UserHandle`].
 pub(crate) enum Message {
     Join { connection: ConnectionId, bell: Arc<Bell>, reply: oneshot::Sender<bool> },
     Leave { connection: ConnectionId },
     GoAway { spread: Duration },
-    CloseAll { code: CloseCode },
+    CloseAll { code: CloseCode, told: Arc<DropGuard> },
 }
 
 impl fmt::Debug for Message {
@@ -74,8 +75,9 @@ impl Actor for UserActor {
                 }
             }
             Message::GoAway { spread } => state.go_away(spread),
-            Message::CloseAll { code } => {
+            Message::CloseAll { code, told } => {
                 state.sockets.iter().for_each(|(_, bell)| bell.close(code));
+                drop(told);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use greenroom_protocol::{error::CloseCode, id::ConnectionId};
 use ractor::{ActorId, ActorRef, ActorStatus};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
+use tokio_util::sync::DropGuard;
 
 /// One connected user.
 #[derive(Clone, Debug)]
@@ -46,8 +47,8 @@ impl UserHandle {
         let _ = self.0.cast(Message::GoAway { spread });
     }
 
-    /// Closes every socket.
-    pub(crate) fn close_all(&self, code: CloseCode) {
-        let _ = self.0.cast(Message::CloseAll { code });
+    /// Closes every socket; `told` is dropped once that is said to them.
+    pub(crate) fn close_all(&self, code: CloseCode, told: Arc<DropGuard>) {
+        let _ = self.0.cast(Message::CloseAll { code, told });
     }
 }

@@ -8,12 +8,13 @@ use greenroom_protocol::{error::CloseCode, id::UserId};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+use tokio_util::sync::DropGuard;
 
 /// One variant a method of [`super::UsersHandle`].
 pub(crate) enum Message {
     Find { user: UserId, reply: oneshot::Sender<Option<UserHandle>> },
     GoAway { spread: Duration },
-    CloseAll { code: CloseCode },
+    CloseAll { code: CloseCode, told: Arc<DropGuard> },
 }
 
 impl fmt::Debug for Message {
@@ -65,8 +66,8 @@ impl Actor for UsersActor {
             Message::GoAway { spread } => {
                 state.users.values().for_each(|user| user.go_away(spread));
             }
-            Message::CloseAll { code } => {
-                state.users.values().for_each(|user| user.close_all(code));
+            Message::CloseAll { code, told } => {
+                state.users.values().for_each(|user| user.close_all(code, told.clone()));
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use greenroom_protocol::{
 use ractor::ActorRef;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Longest wait for an answer; both actors do nothing slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,8 +68,12 @@ impl UsersHandle {
         let _ = self.0.cast(Message::GoAway { spread });
     }
 
-    /// Closes every socket.
-    pub(crate) fn close_all(&self, code: CloseCode) {
-        let _ = self.0.cast(Message::CloseAll { code });
+    /// Closes every socket; resolves once that is said to all of them, so that who stops the actors
+    /// next, which overtakes their messages, cuts nobody off.
+    pub(crate) async fn close_all(&self, code: CloseCode) {
+        let said = CancellationToken::new();
+        let told = Arc::new(said.clone().drop_guard());
+        let _ = self.0.cast(Message::CloseAll { code, told });
+        let _ = timeout(ANSWER_TIMEOUT, said.cancelled()).await; // whoever is stuck is cut off
     }
 }

@@ -1,9 +1,17 @@
 use super::super::bench::{Bench, USER};
+use crate::fake::FakeAuth;
 use greenroom_protocol::{
     error::{CloseCode, Reason},
     event::Outcome,
     frame::ServerFrame,
+    id::UserId,
 };
+use std::time::Duration;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// Longest wait for what must come.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test(start_paused = true)]
 async fn goaway_comes_before_a_drain_closes() {
@@ -34,4 +42,26 @@ async fn goaway_comes_before_a_drain_closes() {
         assert_eq!(end, Some(CloseCode::GoingAway));
     }
     bench.engine.failed().await;
+}
+
+/// On several threads, so that the end of the actors comes while they have much to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_socket_is_told_why_a_drain_closes_it() {
+    let bench = Bench::new().await;
+    let mut clients = Vec::new();
+    for n in 0..500 {
+        let token = FakeAuth::token(UserId::new(Uuid::from_u128(1000 + n)));
+        clients.push(bench.client_with(token).await);
+    }
+    bench.engine.drain().await;
+    for mut client in clients {
+        let end = timeout(WAIT_MAX, async {
+            loop {
+                if let Err(end) = client.inner.recv().await {
+                    return end;
+                }
+            }
+        });
+        assert_eq!(end.await, Ok(Some(CloseCode::GoingAway)));
+    }
 }
