@@ -61,6 +61,20 @@ impl Documents for Memory {
         })
     }
 
+    fn documents_of(
+        &self,
+        kind: &'static str,
+        after: &str,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<(String, Document)>, StoreError>> {
+        let after = after.to_owned();
+        let documents = self.documents.lock().unwrap();
+        let of_kind = documents.iter().filter(|((of, key), _)| *of == kind && *key > after);
+        let page = of_kind.take(usize::try_from(limit).unwrap());
+        let page = page.map(|((_, key), document)| (key.clone(), document.clone())).collect();
+        Box::pin(std::future::ready(Ok(page)))
+    }
+
     fn put_document(
         &self,
         kind: &'static str,

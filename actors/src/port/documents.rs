@@ -30,6 +30,14 @@ pub trait Documents: Send + Sync {
         key: &str,
     ) -> BoxFuture<'_, Result<Option<Document>, StoreError>>;
 
+    /// Documents of a kind in the order of their keys: those after `after`, at most `limit`.
+    fn documents_of(
+        &self,
+        kind: &'static str,
+        after: &str,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<(String, Document)>, StoreError>>;
+
     /// Writes a document if its version is `if_version`; 0 means: if there is none.
     fn put_document(
         &self,

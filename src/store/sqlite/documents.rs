@@ -10,6 +10,23 @@ fn version(connection: &Connection, kind: &str, key: &str) -> rusqlite::Result<u
     Ok(optional(connection, select, [kind, key], |row| row.get(0))?.unwrap_or(0))
 }
 
+/// Documents of a kind after a key.
+pub(super) fn page(
+    connection: &Connection,
+    kind: &str,
+    after: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<(String, Document)>> {
+    let select = "SELECT key, version, bytes FROM documents WHERE kind = ?1 AND key > ?2
+        ORDER BY key LIMIT ?3";
+    let mut select = connection.prepare_cached(select)?;
+    let rows = select.query_map(params![kind, after, limit], |row| {
+        let bytes = Bytes::from(row.get::<_, Vec<u8>>(2)?);
+        Ok((row.get(0)?, Document { version: row.get(1)?, bytes }))
+    })?;
+    rows.collect()
+}
+
 fn put(
     connection: &Connection,
     (kind, key): (&str, &str),
@@ -57,6 +74,16 @@ impl Documents for SqliteStore {
                 Ok(Document { version: row.get(0)?, bytes })
             })
         })
+    }
+
+    fn documents_of(
+        &self,
+        kind: &'static str,
+        after: &str,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<(String, Document)>, StoreError>> {
+        let after = after.to_owned();
+        self.readers.read(move |connection| page(connection, kind, &after, limit))
     }
 
     fn put_document(

@@ -1,6 +1,8 @@
 //! Documents of a store that another process may hold: for commands beside a running server.
 
-use super::{connection, directory::DATABASE_FILE, error::OpenError, optional, readers::Readers};
+use super::{
+    connection, directory::DATABASE_FILE, documents, error::OpenError, optional, readers::Readers,
+};
 use bytes::Bytes;
 use greenroom_actors::port::{BoxFuture, Document, Documents, Put, StoreError};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -45,6 +47,16 @@ impl Documents for Observer {
                 Ok(Document { version: row.get(0)?, bytes })
             })
         })
+    }
+
+    fn documents_of(
+        &self,
+        kind: &'static str,
+        after: &str,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<(String, Document)>, StoreError>> {
+        let after = after.to_owned();
+        self.0.read(move |connection| documents::page(connection, kind, &after, limit))
     }
 
     fn put_document(

@@ -44,6 +44,31 @@ pub(crate) async fn a_removed_document_is_gone_and_may_be_made_anew<H: Harness>(
     assert_eq!(anew, Ok(Put::Written(1)));
 }
 
+pub(crate) async fn documents_of_a_kind_are_read_page_by_page_in_the_order_of_their_keys<
+    H: Harness,
+>(
+    harness: H,
+) {
+    let store = harness.open().await;
+    for key in ["b", "a", "d", "c"] {
+        store.put_document("kind", key, 0, bytes(key)).await.unwrap();
+    }
+    store.put_document("kind", "b", 1, bytes("again")).await.unwrap();
+    store.put_document("another", "aa", 0, bytes("other")).await.unwrap();
+    store.put_document("later", "x", 0, bytes("other")).await.unwrap();
+    let page = async |after, limit| {
+        let page = store.documents_of("kind", after, limit).await.unwrap();
+        let row = |(key, document): (String, Document)| (key, document.version, document.bytes);
+        page.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |key: &str, version, text| (key.to_owned(), version, bytes(text));
+
+    assert_eq!(page("", 3).await, [row("a", 1, "a"), row("b", 2, "again"), row("c", 1, "c")]);
+    assert_eq!(page("c", 3).await, [row("d", 1, "d")]);
+    assert_eq!(page("d", 3).await, []);
+    assert_eq!(store.documents_of("none", "", 3).await, Ok(Vec::new()));
+}
+
 pub(crate) async fn fifty_writers_of_one_document_lose_no_change<H: Harness>(harness: H) {
     let store = harness.open().await;
     let mut writers = JoinSet::new();

@@ -18,6 +18,7 @@ macro_rules! contract {
             documents {
                 a_document_is_written_only_over_the_version_that_was_read
                 a_removed_document_is_gone_and_may_be_made_anew
+                documents_of_a_kind_are_read_page_by_page_in_the_order_of_their_keys
                 documents_survive_a_reopen
                 fifty_writers_of_one_document_lose_no_change
                 of_those_who_want_a_unique_name_one_gets_it

@@ -3,6 +3,7 @@
 use super::FakeStore;
 use crate::port::{BoxFuture, Document, Documents, Put, StoreError};
 use bytes::Bytes;
+use std::ops::Bound;
 
 impl Documents for FakeStore {
     fn document(
@@ -12,6 +13,23 @@ impl Documents for FakeStore {
     ) -> BoxFuture<'_, Result<Option<Document>, StoreError>> {
         let key = key.to_owned();
         Box::pin(async move { Ok(self.contents()?.documents.get(&(kind, key)).cloned()) })
+    }
+
+    fn documents_of(
+        &self,
+        kind: &'static str,
+        after: &str,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<(String, Document)>, StoreError>> {
+        let after = after.to_owned();
+        Box::pin(async move {
+            let contents = self.contents()?;
+            let later =
+                contents.documents.range((Bound::Excluded((kind, after)), Bound::Unbounded));
+            let of_kind = later.take_while(|((of, _), _)| *of == kind);
+            let page = of_kind.take(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(page.map(|((_, key), document)| (key.clone(), document.clone())).collect())
+        })
     }
 
     fn put_document(
