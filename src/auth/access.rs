@@ -1,7 +1,7 @@
 //! Access tokens: JWTs signed with HS256.
 
 use super::{AuthConfig, KeyError, Keys};
-use greenroom_actors::port::{AuthError, Authenticator, Principal};
+use greenroom_actors::port::{AuthError, Principal, SignIn};
 use greenroom_protocol::id::UserId;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ const TOKEN_BYTES_MAX: usize = 2048;
 /// Most verified tokens remembered; each takes about 100 bytes.
 const VERIFIED_MAX: usize = 8192;
 
+/// Most ended sign-ins remembered. The tokens of further ones live on until they expire.
+const ENDED_MAX: usize = 65_536;
+
 /// What the claim `typ` says, so that no other token of ours passes for an access token.
 const TYP: &str = "access";
 
@@ -37,6 +40,9 @@ struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<u64>,
     jti: String,
+    /// The sign-in, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     typ: String,
 }
 
@@ -58,14 +64,19 @@ impl fmt::Debug for Access {
 /// Issues access tokens and checks them.
 ///
 /// Tokens that were verified are remembered until they expire, by their SHA-256: a reconnecting
-/// client sends the same one again.
+/// client sends the same one again. So are, for the life of a token, the sign-ins that have ended:
+/// their tokens are refused.
 pub struct JwtAuthenticator {
     keys: Arc<Keys>,
     validation: Validation,
     issuer: String,
     audience: String,
     life_max: Duration,
+    /// Life of the tokens of a sign-in.
+    sign_in_life: Duration,
     verified: Mutex<HashMap<[u8; 32], Principal>>,
+    /// Sign-ins that have ended, and when the last of their tokens has expired.
+    ended: Mutex<HashMap<SignIn, u64>>,
 }
 
 impl fmt::Debug for JwtAuthenticator {
@@ -91,15 +102,35 @@ impl JwtAuthenticator {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             life_max: Duration::from_secs(config.access_secs_max),
+            sign_in_life: Duration::from_secs(config.access_secs),
             verified: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
-    /// A token for a user, from now on for `life`, at most the longest that is accepted.
+    /// A token of a sign-in for a user; it ends with the sign-in.
     ///
     /// # Errors
     /// [`KeyError::Unusable`], which a key that was loaded never is.
-    pub fn issue(&self, user: UserId, life: Duration, now_ms: u64) -> Result<Access, KeyError> {
+    pub fn issue(&self, user: UserId, sign_in: SignIn, now_ms: u64) -> Result<Access, KeyError> {
+        self.sign(user, Some(sign_in), self.sign_in_life, now_ms)
+    }
+
+    /// A token for a user on demand, from now on for `life`, at most the longest that is accepted.
+    ///
+    /// # Errors
+    /// [`KeyError::Unusable`], which a key that was loaded never is.
+    pub fn issue_for(&self, user: UserId, life: Duration, now_ms: u64) -> Result<Access, KeyError> {
+        self.sign(user, None, life, now_ms)
+    }
+
+    fn sign(
+        &self,
+        user: UserId,
+        sign_in: Option<SignIn>,
+        life: Duration,
+        now_ms: u64,
+    ) -> Result<Access, KeyError> {
         let key = self.keys.current();
         let iat = now_ms / 1000;
         let exp = iat.saturating_add(life.min(self.life_max).as_secs());
@@ -111,6 +142,7 @@ impl JwtAuthenticator {
             iat,
             nbf: None,
             jti: format!("{:032x}", rand::random::<u128>()),
+            sid: sign_in.map(|SignIn(id)| format!("{id:032x}")),
             typ: TYP.into(),
         };
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::HS256) };
@@ -141,7 +173,27 @@ impl JwtAuthenticator {
         if expires_at_ms <= now_ms {
             return Err(AuthError::Expired);
         }
-        Ok(Principal { user: claims.sub, expires_at_ms })
+        let sign_in = claims.sid.as_deref().map(|id| u128::from_str_radix(id, 16));
+        let sign_in = sign_in.transpose().map_err(|_| AuthError::Invalid)?.map(SignIn);
+        Ok(Principal { user: claims.sub, expires_at_ms, sign_in })
+    }
+
+    /// Refuses the tokens of a sign-in from now on.
+    pub(super) fn end(&self, sign_in: SignIn, now_ms: u64) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.len() >= ENDED_MAX {
+            ended.retain(|_, until_ms| *until_ms > now_ms);
+        }
+        if ended.len() < ENDED_MAX {
+            let life_ms = u64::try_from(self.sign_in_life.as_millis()).unwrap_or(u64::MAX);
+            ended.insert(sign_in, now_ms.saturating_add(life_ms));
+        }
+    }
+
+    /// Whether what a principal's token was made for goes on.
+    pub(super) fn is_signed_in(&self, principal: &Principal) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        !principal.sign_in.is_some_and(|sign_in| ended.contains_key(&sign_in))
     }
 
     fn remember(&self, digest: [u8; 32], principal: Principal, now_ms: u64) {
@@ -154,10 +206,12 @@ impl JwtAuthenticator {
         }
         verified.insert(digest, principal);
     }
-}
 
-impl Authenticator for JwtAuthenticator {
-    fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError> {
+    /// Checks a token as of `now_ms`. Takes microseconds and never waits.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::Invalid);
         }
@@ -166,17 +220,17 @@ impl Authenticator for JwtAuthenticator {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             verified.get(&digest).copied()
         };
-        if let Some(principal) = known {
-            return if principal.expires_at_ms > now_ms {
-                Ok(principal)
-            } else {
-                Err(AuthError::Expired)
-            };
-        }
-        let claims = self.decode(token).ok_or(AuthError::Invalid)?;
-        let principal = self.in_time(&claims, now_ms)?;
-        self.remember(digest, principal, now_ms);
-        Ok(principal)
+        let principal = match known {
+            Some(principal) if principal.expires_at_ms > now_ms => principal,
+            Some(_) => return Err(AuthError::Expired),
+            None => {
+                let claims = self.decode(token).ok_or(AuthError::Invalid)?;
+                let principal = self.in_time(&claims, now_ms)?;
+                self.remember(digest, principal, now_ms);
+                principal
+            }
+        };
+        if self.is_signed_in(&principal) { Ok(principal) } else { Err(AuthError::Invalid) }
     }
 }
 

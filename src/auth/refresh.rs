@@ -11,9 +11,12 @@ use super::{
     users::{read, write},
 };
 use family::{Family, Rules, Verdict};
-use greenroom_actors::port::{Documents, Put, StoreError};
+use greenroom_actors::port::{Documents, Put, SignIn, StoreError};
 use greenroom_protocol::id::UserId;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// Kind of the documents; their key is the family.
 const KIND: &str = "refresh";
@@ -25,9 +28,16 @@ const TOKEN_BYTES_MAX: usize = 256;
 /// the next try, so two are enough unless a family is being signed out.
 const TRIES: usize = 4;
 
+/// Families that are read at once to find those that are over.
+const SWEEP_PAGE: u32 = 100;
+
+/// What is told of a sign-in that has ended before its time.
+pub(super) type OnEnd = Box<dyn Fn(UserId, SignIn) + Send + Sync>;
+
 /// A new refresh token.
 pub(super) struct Refresh {
     pub(super) user: UserId,
+    pub(super) sign_in: SignIn,
     pub(super) token: String,
     /// When the family ends, used or not, in milliseconds since 1970.
     pub(super) expires_at_ms: u64,
@@ -38,6 +48,7 @@ pub(super) struct Families {
     documents: Arc<dyn Documents>,
     keys: Arc<Keys>,
     rules: Rules,
+    pub(super) on_end: OnceLock<OnEnd>,
 }
 
 impl fmt::Debug for Families {
@@ -48,12 +59,12 @@ impl fmt::Debug for Families {
 
 impl Families {
     pub(super) fn new(config: &AuthConfig, keys: Arc<Keys>, documents: Arc<dyn Documents>) -> Self {
-        Self { documents, keys, rules: Rules::new(config) }
+        Self { documents, keys, rules: Rules::new(config), on_end: OnceLock::new() }
     }
 
     /// Begins a family for a user who signed in.
     pub(super) async fn begin(&self, user: UserId, now_ms: u64) -> Result<Refresh, AuthFailure> {
-        let id = format!("fam_{:032x}", rand::random::<u128>());
+        let id = name(SignIn(rand::random()));
         let family = Family::new(user, now_ms);
         match self.documents.put_document(KIND, &id, 0, write(&family)?).await? {
             Put::Written(_) => self.token(&id, &family),
@@ -88,6 +99,7 @@ impl Families {
                 }
             };
             if let Put::Written(_) = put {
+                self.tell(id, &family);
                 return Err(AuthFailure::BadRefreshToken);
             }
         }
@@ -99,12 +111,37 @@ impl Families {
         let Some((id, _)) = self.open(token) else { return Ok(()) };
         for _ in 0..TRIES {
             let Some(document) = self.documents.document(KIND, id).await? else { return Ok(()) };
+            let family: Family = read(KIND, &document.bytes)?;
             let put = self.documents.remove_document(KIND, id, document.version).await?;
             if let Put::Written(_) = put {
+                self.tell(id, &family);
                 return Ok(());
             }
         }
         Err(StoreError::Unavailable("a refresh token is in use elsewhere".into()).into())
+    }
+
+    /// Removes the families that are over, page by page.
+    pub(super) async fn sweep(&self, now_ms: u64) -> Result<(), AuthFailure> {
+        let mut after = String::new();
+        loop {
+            let page = self.documents.documents_of(KIND, &after, SWEEP_PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after.clone_from(last);
+            for (id, document) in page {
+                let family: Family = read(KIND, &document.bytes)?;
+                if now_ms >= self.rules.ends_at_ms(&family) {
+                    // A conflict: somebody was faster.
+                    self.documents.remove_document(KIND, &id, document.version).await?;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, id: &str, family: &Family) {
+        if let (Some(on_end), Some(sign_in)) = (self.on_end.get(), sign_in(id)) {
+            on_end(family.user, sign_in);
+        }
     }
 
     /// Family and generation of a token that we made.
@@ -123,6 +160,19 @@ impl Families {
             AuthFailure::Internal
         })?;
         let expires_at_ms = self.rules.ends_at_ms(family);
-        Ok(Refresh { user: family.user, token: format!("{open}.{secret}"), expires_at_ms })
+        let sign_in = sign_in(id).ok_or(AuthFailure::Internal)?;
+        let token = format!("{open}.{secret}");
+        Ok(Refresh { user: family.user, sign_in, token, expires_at_ms })
     }
+}
+
+/// The key of a sign-in's family.
+fn name(SignIn(id): SignIn) -> String {
+    format!("fam_{id:032x}")
+}
+
+/// The sign-in of a family's key.
+fn sign_in(name: &str) -> Option<SignIn> {
+    let id = name.strip_prefix("fam_")?;
+    u128::from_str_radix(id, 16).ok().map(SignIn)
 }

@@ -8,7 +8,9 @@ use super::{
     ticket::Tickets,
     users::{Found, User, Users},
 };
-use greenroom_actors::port::{AuthError, Authenticator, Clock, Documents, Principal};
+use greenroom_actors::port::{
+    AuthError, Authenticator, BoxFuture, Clock, Documents, Principal, SignIn,
+};
 use greenroom_protocol::id::UserId;
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -47,7 +49,6 @@ pub enum AuthStartError {
 /// Authentication of one node.
 pub struct Auth {
     clock: Arc<dyn Clock>,
-    access_life: Duration,
     authenticator: Arc<JwtAuthenticator>,
     passwords: Passwords,
     users: Users,
@@ -76,7 +77,6 @@ impl Auth {
         let keys = Arc::new(keys);
         Ok(Self {
             clock,
-            access_life: Duration::from_secs(config.access_secs),
             authenticator: Arc::new(JwtAuthenticator::new(config, Arc::clone(&keys))),
             passwords: Passwords::new(config).await.map_err(AuthStartError::Hash)?,
             users: Users::new(Arc::clone(&documents)),
@@ -85,10 +85,14 @@ impl Auth {
         })
     }
 
-    /// Checks access tokens; for the engine.
-    #[must_use]
-    pub fn authenticator(&self) -> Arc<dyn Authenticator> {
-        Arc::clone(&self.authenticator) as _
+    /// Has sign-ins that end before their time told, so that what they opened can be closed. Once;
+    /// later calls change nothing.
+    pub fn on_sign_out(&self, tell: impl Fn(UserId, SignIn) + Send + Sync + 'static) {
+        let (authenticator, clock) = (Arc::clone(&self.authenticator), Arc::clone(&self.clock));
+        let _ = self.families.on_end.set(Box::new(move |user, sign_in| {
+            authenticator.end(sign_in, clock.now_ms());
+            tell(user, sign_in);
+        }));
     }
 
     /// Checks an access token as of now.
@@ -146,7 +150,7 @@ impl Auth {
         self.grant(refresh)
     }
 
-    /// Ends the sign-in that a refresh token belongs to. Access tokens live on until they expire.
+    /// Ends the sign-in that a refresh token belongs to, with its access tokens.
     ///
     /// # Errors
     /// Those of a failing store; a token that is not valid is no error.
@@ -159,7 +163,7 @@ impl Auth {
     /// # Errors
     /// [`KeyError::Unusable`], which a key that was loaded never is.
     pub fn issue_access(&self, user: UserId, life: Duration) -> Result<Access, KeyError> {
-        self.authenticator.issue(user, life, self.clock.now_ms())
+        self.authenticator.issue_for(user, life, self.clock.now_ms())
     }
 
     /// The user with an e-mail address; none: there is no such account.
@@ -182,7 +186,8 @@ impl Auth {
     /// Uses a ticket up; none: it is unknown, expired or was used.
     #[must_use]
     pub fn redeem_ticket(&self, ticket: &str) -> Option<Principal> {
-        self.tickets.redeem(ticket, self.clock.now_ms())
+        let principal = self.tickets.redeem(ticket, self.clock.now_ms());
+        principal.filter(|principal| self.authenticator.is_signed_in(principal))
     }
 
     /// The demo user, which is created where it does not exist. Nobody can sign in as it; its
@@ -225,7 +230,8 @@ impl Auth {
     }
 
     fn grant(&self, refresh: Refresh) -> Result<Grant, AuthFailure> {
-        let access = self.issue_access(refresh.user, self.access_life).map_err(|error| {
+        let (user, sign_in, now_ms) = (refresh.user, refresh.sign_in, self.clock.now_ms());
+        let access = self.authenticator.issue(user, sign_in, now_ms).map_err(|error| {
             tracing::error!(%error, "issuing an access token failed");
             AuthFailure::Internal
         })?;
@@ -251,6 +257,21 @@ impl Auth {
         if let Err(error) = renewed.await {
             tracing::warn!(%error, user = %found.id, "a password's hash keeps its old cost");
         }
+    }
+}
+
+/// For the engine.
+impl Authenticator for Auth {
+    fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError> {
+        self.authenticator.verify(token, now_ms)
+    }
+
+    fn sweep(&self, now_ms: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.families.sweep(now_ms).await {
+                tracing::warn!(%error, "expired sign-ins stay until the next sweep");
+            }
+        })
     }
 }
 

@@ -88,7 +88,8 @@ mod tests {
     const LIFE: Duration = Duration::from_secs(30);
 
     fn principal() -> Principal {
-        Principal { user: UserId::new(uuid::Uuid::from_u128(7)), expires_at_ms: 900_000 }
+        let user = UserId::new(uuid::Uuid::from_u128(7));
+        Principal { user, expires_at_ms: 900_000, sign_in: None }
     }
 
     #[test]

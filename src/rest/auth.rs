@@ -87,7 +87,7 @@ pub fn auth_routes(auth: &Arc<Auth>, limits: &Arc<Limits>, body_wait: Duration) 
         .fails(401, bad_refresh);
     let logout = Operation::new("logout", "auth", "End the sign-in of a refresh token")
         .body::<RefreshToken>()
-        .sends(204, None, "It has ended, or never was");
+        .sends(204, None, "It has ended, with its tokens, sockets and streams, or never was");
     let ticket = Operation::new("issueTicket", "auth", "Get a ticket for one WebSocket")
         .signed_in()
         .answers::<TicketAnswer>(201, "A ticket");

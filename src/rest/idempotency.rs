@@ -85,7 +85,7 @@ mod tests {
 
     fn key(user: u128, text: Option<&str>) -> Key {
         let user = UserId::new(Uuid::from_u128(user));
-        let principal = Principal { user, expires_at_ms: 0 };
+        let principal = Principal { user, expires_at_ms: 0, sign_in: None };
         Key { principal, text: text.map(ToOwned::to_owned), is_given: text.is_some() }
     }
 

@@ -63,12 +63,18 @@ impl Parts {
         let ports = Ports {
             store: shared,
             clock,
-            authenticator: auth.authenticator(),
+            authenticator: auth.clone(),
             limiter: Arc::new(Rates::new(&config.limits)),
             providers: providers.clone(),
         };
         let engine = Engine::start(ports, config.engine()).await;
         let engine = Arc::new(engine.map_err(|error| unavailable(&error))?);
+        let told = Arc::downgrade(&engine); // the engine holds `auth`
+        auth.on_sign_out(move |user, sign_in| {
+            if let Some(engine) = told.upgrade() {
+                engine.sign_out(user, sign_in);
+            }
+        });
         Ok(Self { store, auth, engine, providers, llm })
     }
 }

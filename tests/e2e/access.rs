@@ -10,6 +10,8 @@ use greenroom_protocol::{
     },
 };
 
+use serde_json::json;
+
 /// What is offered in a handshake.
 const OFFER: (&str, &str) = ("sec-websocket-protocol", "greenroom.v1.json");
 
@@ -136,4 +138,29 @@ async fn a_session_of_another_user_does_not_exist() {
     assert_eq!(page.items, []);
     let after: SessionInfo = hers.ask(&Method::SessionGet(session)).await;
     assert_eq!(after, before, "nothing happened to it");
+}
+
+#[tokio::test]
+async fn signing_out_closes_the_sockets_and_streams_of_that_sign_in_and_no_others() {
+    let site = Site::new();
+    let server = site.start().await;
+    let phone = server.register("ada").await;
+    let desk = server.login(&phone).await;
+    let session = server.create(&desk).await;
+    let mut lost = Socket::connect(&server, &phone).await;
+    let mut kept = Socket::connect(&server, &desk).await;
+    let events = format!("/sessions/{session}/events");
+    let mut stream = server.rest("GET", &events).by(&phone).stream().await;
+    while stream.next().await.unwrap().name != "caught_up" {}
+
+    let body = json!({ "refresh_token": phone.refresh });
+    assert_eq!(server.rest("POST", "/auth/logout").json(&body).send().await.status, 204);
+    assert_eq!(lost.close_code().await, 4503);
+    let last = stream.next().await.unwrap();
+    assert_eq!((&*last.name, &last.data["reason"]), ("error", &"bad_token".into()));
+    assert_eq!(stream.next().await, None);
+    let refused = server.rest("GET", "/sessions").by(&phone).send().await;
+    assert_eq!(refused.problem(), (401, "bad_token".to_owned()));
+    assert_eq!(Socket::refused_hello(&server, Some(&phone.access)).await, 4501);
+    kept.attach(session, 1, After::Start).await;
 }

@@ -71,7 +71,7 @@ impl Follower {
         after: After,
     ) -> Result<Self, ErrorBody> {
         let (bell, id) = (Arc::<Bell>::default(), ConnectionId::new(Uuid::now_v7()));
-        let membership = edge.users.join(principal.user, id, &bell).await.map_err(refused)?;
+        let membership = edge.users.join(principal, id, &bell).await.map_err(refused)?;
         let attach = Attach { ch: Channel(0), session, after, credit: None, window_ms: 0 };
         let (attachment, begun) =
             attach::attach(&edge, principal.user, bell.clone(), attach).await?;
@@ -138,7 +138,7 @@ impl Follower {
         tokio::select! {
             rung = self.bell.rung() => {
                 let gone = rung.goaway.map(|goaway| draining(goaway.reconnect_in_ms));
-                gone.or_else(|| rung.close.map(|_| draining(0)))
+                gone.or_else(|| rung.close.map(closed))
             }
             () = sleep_until(self.until) => {
                 let message = "the token has expired; refresh it, and attach again at the cursor";
@@ -146,6 +146,15 @@ impl Follower {
             }
         }
     }
+}
+
+/// Why a follower ends where a socket would be closed.
+fn closed(code: CloseCode) -> ErrorBody {
+    if code == CloseCode::Revoked {
+        let message = "the sign-in has ended; sign in again";
+        return ErrorBody::new(Code::Unauthenticated, Reason::BadToken, message);
+    }
+    draining(0)
 }
 
 fn draining(retry_after_ms: u64) -> ErrorBody {

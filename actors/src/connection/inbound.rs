@@ -136,6 +136,7 @@ impl<S: Socket> Connection<S> {
             return Err(CloseCode::PrincipalMismatch);
         }
         self.principal = found;
+        self.membership.signed_in(found.sign_in);
         self.timers.renewed(node, found);
         Ok(())
     }

@@ -59,7 +59,7 @@ pub(super) struct Connection<S> {
     pub(super) json_ping: bool,
     /// Messages over the limit in a row.
     pub(super) breaches: u32,
-    _membership: Membership,
+    pub(super) membership: Membership,
 }
 
 impl<S> fmt::Debug for Connection<S> {
@@ -121,8 +121,7 @@ impl<S: Socket> Connection<S> {
         greeted: Greeted,
     ) -> Result<Self, (S, Option<CloseCode>)> {
         let bell = Arc::new(Bell::default());
-        let user = greeted.principal.user;
-        let membership = match edge.users.join(user, id, &bell).await {
+        let membership = match edge.users.join(greeted.principal, id, &bell).await {
             Ok(membership) => membership,
             Err(code) => return Err((socket, Some(code))),
         };
@@ -144,7 +143,7 @@ impl<S: Socket> Connection<S> {
             reading: None,
             json_ping: hello.features.iter().any(|feature| feature == "ping"),
             breaches: 0,
-            _membership: membership,
+            membership,
         };
         connection.ops.extend(hello.attach.into_iter().map(Op::Attach));
         match rest.into_iter().try_for_each(|frame| connection.frame(frame)) {

@@ -6,12 +6,12 @@ use crate::{
     health::Health,
     meter::Meter,
     node::{EngineConfig, Ports},
-    port::{Incarnation, Limited, Principal, Socket, StoreError},
+    port::{Incarnation, Limited, Principal, SignIn, Socket, StoreError},
 };
 use greenroom_protocol::{
     error::{CloseCode, Code, ErrorBody, Reason},
     frame::After,
-    id::SessionId,
+    id::{SessionId, UserId},
     method::Method,
 };
 use ractor::{Actor, ActorRef};
@@ -120,6 +120,11 @@ impl Engine {
     ) -> Result<Option<Tree>, ErrorBody> {
         self.count(principal)?;
         Tree::open(self.parts.edge.clone(), principal, session, commit).await
+    }
+
+    /// Closes the sockets and ends the followers of a sign-in that has ended.
+    pub fn sign_out(&self, user: UserId, sign_in: SignIn) {
+        self.parts.edge.users.sign_out(user, sign_in);
     }
 
     /// Counts a request as a message of its user.

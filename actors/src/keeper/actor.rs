@@ -7,10 +7,14 @@ use std::{sync::Arc, time::Duration};
 /// How often the keeper looks around.
 const INTERVAL: Duration = Duration::from_secs(30);
 
+/// How often it has expired sign-ins forgotten.
+const SIGN_INS_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// What the keeper tells itself.
 #[derive(Debug)]
 pub(crate) enum Message {
     Sweep,
+    SweepSignIns,
 }
 
 /// Scheduled work of the node.
@@ -28,6 +32,7 @@ impl Actor for KeeperActor {
         node: Arc<Node>,
     ) -> Result<Arc<Node>, ActorProcessingErr> {
         myself.send_interval(INTERVAL, || Message::Sweep);
+        myself.send_interval(SIGN_INS_INTERVAL, || Message::SweepSignIns);
         Ok(node)
     }
 
@@ -37,8 +42,14 @@ impl Actor for KeeperActor {
         message: Message,
         node: &mut Arc<Node>,
     ) -> Result<(), ActorProcessingErr> {
-        let Message::Sweep = message;
-        node.limiter.sweep();
+        match message {
+            Message::Sweep => node.limiter.sweep(),
+            Message::SweepSignIns => {
+                let node = node.clone();
+                // Beside the mailbox: it reads the store, page by page.
+                crate::spawn(async move { node.authenticator.sweep(node.clock.now_ms()).await });
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,11 @@
 //! Who a token stands for.
 
+use super::BoxFuture;
 use greenroom_protocol::id::UserId;
+
+/// One signing in: tokens of a user that were made for it end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignIn(pub u128);
 
 /// A user whose token was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +14,8 @@ pub struct Principal {
     pub user: UserId,
     /// When the token expires, in milliseconds since 1970.
     pub expires_at_ms: u64,
+    /// What the token was made for; none: on demand, for nothing that can end.
+    pub sign_in: Option<SignIn>,
 }
 
 /// Why a token is refused. Says nothing of the token itself.
@@ -29,4 +36,7 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`].
     fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError>;
+
+    /// Forgets what has expired. Asked now and then; takes as long as the store does.
+    fn sweep(&self, now_ms: u64) -> BoxFuture<'_, ()>;
 }

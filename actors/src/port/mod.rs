@@ -13,7 +13,7 @@ mod sessions;
 mod socket;
 mod store;
 
-pub use auth::{AuthError, Authenticator, Principal};
+pub use auth::{AuthError, Authenticator, Principal, SignIn};
 pub use clock::{Clock, FixedClock};
 pub use documents::{Document, Documents, Put};
 pub use journal::{Appended, Incarnation, Journal, Position, Record};

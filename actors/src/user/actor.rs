@@ -1,6 +1,6 @@
 //! A user's actor: owns the user's sockets.
 
-use crate::connection::Bell;
+use crate::{connection::Bell, port::SignIn};
 use greenroom_protocol::{
     error::{CloseCode, Reason},
     frame::GoAway,
@@ -13,7 +13,9 @@ use tokio_util::sync::DropGuard;
 
 /// One variant a method of [`super::UserHandle`].
 pub(crate) enum Message {
-    Join { connection: ConnectionId, bell: Arc<Bell>, reply: oneshot::Sender<bool> },
+    Join { socket: Member, reply: oneshot::Sender<bool> },
+    SignedIn { connection: ConnectionId, sign_in: Option<SignIn> },
+    SignOut { sign_in: SignIn },
     Leave { connection: ConnectionId },
     GoAway { spread: Duration },
     CloseAll { code: CloseCode, told: Arc<DropGuard> },
@@ -23,11 +25,22 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Join { .. } => "Join",
+            Self::SignedIn { .. } => "SignedIn",
+            Self::SignOut { .. } => "SignOut",
             Self::Leave { .. } => "Leave",
             Self::GoAway { .. } => "GoAway",
             Self::CloseAll { .. } => "CloseAll",
         })
     }
+}
+
+/// A socket, or a stream of REST.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) connection: ConnectionId,
+    /// What its token was made for.
+    pub(crate) sign_in: Option<SignIn>,
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// What a user needs.
@@ -40,7 +53,7 @@ pub(crate) struct UserArguments {
 #[derive(Debug)]
 pub(crate) struct State {
     arguments: UserArguments,
-    sockets: Vec<(ConnectionId, Arc<Bell>)>,
+    sockets: Vec<Member>,
 }
 
 /// One connected user.
@@ -67,16 +80,26 @@ impl Actor for UserActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Join { connection, bell, reply } => state.join(connection, bell, reply),
+            Message::Join { socket, reply } => state.join(socket, reply),
+            Message::SignedIn { connection, sign_in } => {
+                let mut sockets = state.sockets.iter_mut();
+                if let Some(socket) = sockets.find(|socket| socket.connection == connection) {
+                    socket.sign_in = sign_in;
+                }
+            }
+            Message::SignOut { sign_in } => {
+                let of_it = state.sockets.iter().filter(|socket| socket.sign_in == Some(sign_in));
+                of_it.for_each(|socket| socket.bell.close(CloseCode::Revoked));
+            }
             Message::Leave { connection } => {
-                state.sockets.retain(|(other, _)| *other != connection);
+                state.sockets.retain(|socket| socket.connection != connection);
                 if state.sockets.is_empty() {
                     myself.stop(None); // who joins now is told to ask for a new one
                 }
             }
             Message::GoAway { spread } => state.go_away(spread),
             Message::CloseAll { code, told } => {
-                state.sockets.iter().for_each(|(_, bell)| bell.close(code));
+                state.sockets.iter().for_each(|socket| socket.bell.close(code));
                 drop(told);
             }
         }
@@ -95,18 +118,19 @@ impl Actor for UserActor {
 }
 
 impl State {
-    fn join(&mut self, connection: ConnectionId, bell: Arc<Bell>, reply: oneshot::Sender<bool>) {
+    fn join(&mut self, socket: Member, reply: oneshot::Sender<bool>) {
         let has_room = (self.sockets.len() as u64) < u64::from(self.arguments.connections_max);
+        let connection = socket.connection;
         if has_room {
-            self.sockets.push((connection, bell));
+            self.sockets.push(socket);
         }
         if reply.send(has_room).is_err() {
-            self.sockets.retain(|(other, _)| *other != connection);
+            self.sockets.retain(|socket| socket.connection != connection);
         }
     }
 
     fn go_away(&self, spread: Duration) {
-        for (connection, bell) in &self.sockets {
+        for Member { connection, bell, .. } in &self.sockets {
             // The id's random bits spread the sockets without a draw.
             let share = connection.uuid().as_u128() % 1024;
             let millis = spread.as_millis() * share / 1024;

@@ -1,7 +1,7 @@
 //! A user's public face.
 
-use super::actor::Message;
-use crate::connection::Bell;
+use super::actor::{Member, Message};
+use crate::port::SignIn;
 use greenroom_protocol::{error::CloseCode, id::ConnectionId};
 use ractor::{ActorId, ActorRef, ActorStatus};
 use std::{sync::Arc, time::Duration};
@@ -26,15 +26,20 @@ impl UserHandle {
     }
 
     /// Adds a socket: whether there was room; `None` where the user is ending.
-    pub(crate) async fn join(
-        &self,
-        connection: ConnectionId,
-        bell: Arc<Bell>,
-        wait: Duration,
-    ) -> Option<bool> {
+    pub(crate) async fn join(&self, socket: Member, wait: Duration) -> Option<bool> {
         let (reply, answer) = oneshot::channel();
-        self.0.cast(Message::Join { connection, bell, reply }).ok()?;
+        self.0.cast(Message::Join { socket, reply }).ok()?;
         timeout(wait, answer).await.ok()?.ok()
+    }
+
+    /// A socket has a new token.
+    pub(crate) fn signed_in(&self, connection: ConnectionId, sign_in: Option<SignIn>) {
+        let _ = self.0.cast(Message::SignedIn { connection, sign_in });
+    }
+
+    /// Closes the sockets of a sign-in that has ended.
+    pub(crate) fn sign_out(&self, sign_in: SignIn) {
+        let _ = self.0.cast(Message::SignOut { sign_in });
     }
 
     /// Removes a socket.

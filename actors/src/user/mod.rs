@@ -3,5 +3,5 @@
 mod actor;
 mod handle;
 
-pub(crate) use actor::{UserActor, UserArguments};
+pub(crate) use actor::{Member, UserActor, UserArguments};
 pub(crate) use handle::UserHandle;

@@ -2,6 +2,7 @@
 
 use crate::{
     node::Node,
+    port::SignIn,
     user::{UserActor, UserArguments, UserHandle},
 };
 use greenroom_protocol::{error::CloseCode, id::UserId};
@@ -13,6 +14,7 @@ use tokio_util::sync::DropGuard;
 /// One variant a method of [`super::UsersHandle`].
 pub(crate) enum Message {
     Find { user: UserId, reply: oneshot::Sender<Option<UserHandle>> },
+    SignOut { user: UserId, sign_in: SignIn },
     GoAway { spread: Duration },
     CloseAll { code: CloseCode, told: Arc<DropGuard> },
 }
@@ -21,6 +23,7 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Find { .. } => "Find",
+            Self::SignOut { .. } => "SignOut",
             Self::GoAway { .. } => "GoAway",
             Self::CloseAll { .. } => "CloseAll",
         })
@@ -62,6 +65,11 @@ impl Actor for UsersActor {
             Message::Find { user, reply } => {
                 let handle = state.find(&myself, user).await;
                 let _ = reply.send(handle); // the caller may have given up
+            }
+            Message::SignOut { user, sign_in } => {
+                if let Some(user) = state.users.get(&user) {
+                    user.sign_out(sign_in);
+                }
             }
             Message::GoAway { spread } => {
                 state.users.values().for_each(|user| user.go_away(spread));

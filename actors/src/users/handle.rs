@@ -1,7 +1,11 @@
 //! The public face of all users.
 
 use super::actor::Message;
-use crate::{connection::Bell, user::UserHandle};
+use crate::{
+    connection::Bell,
+    port::{Principal, SignIn},
+    user::{Member, UserHandle},
+};
 use greenroom_protocol::{
     error::CloseCode,
     id::{ConnectionId, UserId},
@@ -28,6 +32,13 @@ pub(crate) struct Membership {
     user: UserHandle,
 }
 
+impl Membership {
+    /// The socket has a new token.
+    pub(crate) fn signed_in(&self, sign_in: Option<SignIn>) {
+        self.user.signed_in(self.connection, sign_in);
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
         self.user.leave(self.connection);
@@ -45,22 +56,29 @@ impl UsersHandle {
     /// The code to close with.
     pub(crate) async fn join(
         &self,
-        user: UserId,
+        principal: Principal,
         connection: ConnectionId,
         bell: &Arc<Bell>,
     ) -> Result<Membership, CloseCode> {
+        let Principal { user, sign_in, .. } = principal;
         for _ in 0..TRIES {
             let (reply, answer) = oneshot::channel();
             self.0.cast(Message::Find { user, reply }).map_err(|_| CloseCode::GoingAway)?;
             let found = timeout(ANSWER_TIMEOUT, answer).await.ok().and_then(Result::ok).flatten();
             let user = found.ok_or(CloseCode::Internal)?;
-            match user.join(connection, bell.clone(), ANSWER_TIMEOUT).await {
+            let socket = Member { connection, sign_in, bell: bell.clone() };
+            match user.join(socket, ANSWER_TIMEOUT).await {
                 Some(true) => return Ok(Membership { connection, user }),
                 Some(false) => return Err(CloseCode::ConnectionLimit),
                 None => {} // it was just ending: ask for a new one
             }
         }
         Err(CloseCode::Internal)
+    }
+
+    /// Closes the sockets of a sign-in that has ended.
+    pub(crate) fn sign_out(&self, user: UserId, sign_in: SignIn) {
+        let _ = self.0.cast(Message::SignOut { user, sign_in });
     }
 
     /// Tells every socket that the node goes away, spread over `spread`.

@@ -22,7 +22,7 @@ fn user() -> UserId {
 }
 
 fn issue(authenticator: &JwtAuthenticator) -> String {
-    authenticator.issue(user(), Duration::from_secs(900), NOW_MS).unwrap().token
+    authenticator.issue_for(user(), Duration::from_secs(900), NOW_MS).unwrap().token
 }
 
 /// A token with these parts, signed with the key `[1; 32]`.
@@ -59,7 +59,7 @@ fn without(mut object: Value, field: &str) -> Value {
 fn a_token_of_ours_names_its_user_until_it_expires() {
     let authenticator = authenticator_of(1, &[]);
     let token = issue(&authenticator);
-    let expected = Principal { user: user(), expires_at_ms: NOW_MS + 900_000 };
+    let expected = Principal { user: user(), expires_at_ms: NOW_MS + 900_000, sign_in: None };
 
     for _ in 0..2 {
         assert_eq!(authenticator.verify(&token, NOW_MS), Ok(expected));
@@ -225,7 +225,7 @@ fn two_keys_live_side_by_side_and_a_retired_one_ends_at_once() {
 #[test]
 fn a_token_lives_no_longer_than_the_longest_that_is_accepted() {
     let authenticator = authenticator_of(1, &[]);
-    let access = authenticator.issue(user(), Duration::MAX, NOW_MS).unwrap();
+    let access = authenticator.issue_for(user(), Duration::MAX, NOW_MS).unwrap();
     assert!(authenticator.verify(&access.token, NOW_MS).is_ok());
     assert_eq!(access.expires_at_ms, NOW_MS + 30 * 24 * 3600 * 1000);
     assert!(!format!("{access:?}").contains(&access.token));
@@ -237,8 +237,37 @@ fn the_memory_of_verified_tokens_is_bounded() {
     for n in 0..=VERIFIED_MAX as u64 {
         let mut digest = [0; 32];
         digest[..8].copy_from_slice(&n.to_le_bytes());
-        let principal = Principal { user: user(), expires_at_ms: NOW_MS + 1 + n % 2 };
+        let principal =
+            Principal { user: user(), expires_at_ms: NOW_MS + 1 + n % 2, sign_in: None };
         authenticator.remember(digest, principal, NOW_MS + 1);
     }
     assert!(authenticator.verified.lock().unwrap().len() <= VERIFIED_MAX / 2 + 1);
+}
+
+#[test]
+fn the_tokens_of_a_sign_in_end_with_it_and_no_others() {
+    let authenticator = authenticator_of(1, &[]);
+    let token = |n| authenticator.issue(user(), SignIn(n), NOW_MS).unwrap().token;
+    let (ended, other, on_demand) = (token(1), token(2), issue(&authenticator));
+    let principal = authenticator.verify(&ended, NOW_MS).unwrap();
+    assert_eq!(principal.sign_in, Some(SignIn(1)));
+
+    authenticator.end(SignIn(1), NOW_MS);
+    for token in [&ended, &token(1)] {
+        assert_eq!(authenticator.verify(token, NOW_MS), Err(AuthError::Invalid));
+    }
+    for token in [&other, &on_demand] {
+        assert!(authenticator.verify(token, NOW_MS).is_ok());
+    }
+}
+
+#[test]
+fn the_memory_of_ended_sign_ins_is_bounded_and_forgets_what_has_expired() {
+    let authenticator = authenticator_of(1, &[]);
+    for n in 0..=ENDED_MAX as u128 {
+        authenticator.end(SignIn(n), NOW_MS);
+    }
+    assert_eq!(authenticator.ended.lock().unwrap().len(), ENDED_MAX);
+    authenticator.end(SignIn(u128::MAX), NOW_MS + 900_000);
+    assert_eq!(authenticator.ended.lock().unwrap().len(), 1);
 }

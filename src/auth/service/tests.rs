@@ -168,10 +168,34 @@ async fn signing_out_ends_the_family_and_no_other() {
     let (Fixture { auth, .. }, grant) = registered().await;
     let elsewhere = auth.login(EMAIL, PASSWORD.into()).await.unwrap();
 
+    let ticket = auth.issue_ticket(auth.verify(&grant.access.token).unwrap()).unwrap().ticket;
+    let (tell, told) = std::sync::mpsc::channel();
+    auth.on_sign_out(move |user, _| tell.send(user).unwrap());
+
     auth.logout(&grant.refresh_token).await.unwrap();
 
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [grant.user]);
     assert!(auth.refresh(&grant.refresh_token).await.is_err());
+    assert!(auth.verify(&grant.access.token).is_err());
+    assert_eq!(auth.redeem_ticket(&ticket), None);
     assert!(auth.refresh(&elsewhere.refresh_token).await.is_ok());
+    assert!(auth.verify(&elsewhere.access.token).is_ok());
+}
+
+#[tokio::test]
+async fn a_sweep_forgets_the_sign_ins_that_are_over_and_no_others() {
+    let (Fixture { auth, store, clock }, first) = registered().await;
+    for _ in 0..150 {
+        auth.login(EMAIL, PASSWORD.into()).await.unwrap(); // more than a page
+    }
+    clock.set(NOW_MS + 6 * 24 * 3_600_000);
+    let kept = auth.refresh(&first.refresh_token).await.unwrap();
+    auth.login(EMAIL, PASSWORD.into()).await.unwrap();
+    auth.sweep(NOW_MS + 7 * 24 * 3_600_000 - 1).await;
+    assert_eq!(store.count("refresh"), 152);
+    auth.sweep(NOW_MS + 7 * 24 * 3_600_000).await;
+    assert_eq!(store.count("refresh"), 2);
+    assert!(auth.refresh(&kept.refresh_token).await.is_ok());
 }
 
 #[tokio::test]

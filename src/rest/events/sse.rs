@@ -130,7 +130,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_quiet_stream_shows_signs_of_life_until_its_connection_should_end() {
         let (context, session) = (context().await, SessionId::new(Uuid::nil()));
-        let ada = Principal { user: UserId::new(Uuid::nil()), expires_at_ms: u64::MAX };
+        let (user, expires_at_ms) = (UserId::new(Uuid::nil()), u64::MAX);
+        let ada = Principal { user, expires_at_ms, sign_in: None };
         let create = SessionCreate::default();
         let create = Method::SessionCreate(session, CommandId::new(Uuid::nil()), create);
         context.engine.call(ada, create).await.unwrap();

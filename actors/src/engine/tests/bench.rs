@@ -3,7 +3,7 @@
 use crate::{
     Engine, EngineConfig, Ports,
     fake::{Calls, FakeAuth, FakeClient, FakeLimiter, FakeProvider, FakeSocket, FakeStore},
-    port::{Clock, Provider},
+    port::{Authenticator, Clock, Provider},
 };
 use greenroom_protocol::{
     error::ErrorBody,
@@ -49,13 +49,21 @@ impl Bench {
     }
 
     pub(super) async fn on(store: Arc<FakeStore>, config: EngineConfig) -> Self {
+        Self::with(store, config, Arc::new(FakeAuth)).await
+    }
+
+    pub(super) async fn with(
+        store: Arc<FakeStore>,
+        config: EngineConfig,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
         let (provider, calls) = FakeProvider::new();
         let providers: Vec<Arc<dyn Provider>> = vec![provider];
         let limiter = Arc::new(FakeLimiter::default());
         let ports = Ports {
             store: store.clone(),
             clock: Arc::new(PausedClock(Instant::now())),
-            authenticator: Arc::new(FakeAuth),
+            authenticator,
             limiter: limiter.clone(),
             providers,
         };

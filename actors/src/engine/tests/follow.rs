@@ -1,7 +1,11 @@
 //! Clients without a socket.
 
 use super::bench::{Bench, OTHER, SESSION, USER, cid};
-use crate::{Begun, EngineConfig, Followed, Follower, fake::FakeStore, port::Principal};
+use crate::{
+    Begun, EngineConfig, Followed, Follower,
+    fake::FakeStore,
+    port::{Principal, SignIn},
+};
 use greenroom_protocol::{
     error::{Code, Reason},
     frame::{After, Entry},
@@ -11,8 +15,8 @@ use greenroom_protocol::{
 };
 use std::{sync::Arc, time::Duration};
 
-const ADA: Principal = Principal { user: USER, expires_at_ms: u64::MAX };
-const EVE: Principal = Principal { user: OTHER, expires_at_ms: u64::MAX };
+const ADA: Principal = Principal { user: USER, expires_at_ms: u64::MAX, sign_in: None };
+const EVE: Principal = Principal { user: OTHER, expires_at_ms: u64::MAX, sign_in: None };
 
 async fn create(bench: &Bench) {
     let create = Method::SessionCreate(SESSION, cid(1), SessionCreate { title: "x".into() });
@@ -155,4 +159,16 @@ async fn a_follower_ends_with_its_token_and_with_the_node() {
     bench.engine.go_away();
     let Followed::Ended(error) = follower.next(9).await else { panic!("it goes on") };
     assert_eq!(error.reason, Reason::Draining);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_ends_with_its_sign_in() {
+    let bench = Bench::new().await;
+    create(&bench).await;
+    let signed_in = Principal { sign_in: Some(SignIn(1)), ..ADA };
+    let mut follower = bench.engine.follow(signed_in, SESSION, After::Live).await.unwrap();
+    assert_eq!(follower.next(9).await, Followed::CaughtUp(Seq(1)));
+    bench.engine.sign_out(USER, SignIn(1));
+    let Followed::Ended(error) = follower.next(9).await else { panic!("it goes on") };
+    assert_eq!(error.reason, Reason::BadToken);
 }

@@ -1,12 +1,23 @@
-use super::super::bench::{Bench, OTHER, USER};
-use crate::fake::FakeAuth;
+use super::super::bench::{Bench, OTHER, USER, cid};
+use crate::{
+    EngineConfig,
+    fake::{FakeAuth, FakeStore},
+    port::{AuthError, Authenticator, BoxFuture, Principal, SignIn},
+};
 use greenroom_protocol::{
     error::CloseCode,
     frame::{ClientFrame, ServerFrame},
     limit::AUTH_NOTICE,
 };
-use std::time::Duration;
-use tokio::time::Instant;
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
 
 /// What the clock of the bench shows at first.
 const BEGIN_MS: u64 = 1_000_000;
@@ -54,4 +65,53 @@ async fn auth_of_another_user_closes() {
     let mut client = bench.client(USER).await;
     client.inner.send(auth(FakeAuth::token(OTHER))).await;
     assert_eq!(client.inner.recv().await.unwrap_err(), Some(CloseCode::PrincipalMismatch));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_ends_closes_its_own_sockets_at_once_and_no_others() {
+    let (bench, begun) = (Bench::new().await, Instant::now());
+    let (phone, desk) = (SignIn(1), SignIn(2));
+    let mut on_phone = bench.client_with(FakeAuth::token_of(USER, phone)).await;
+    let signed_in_anew = bench.client_with(FakeAuth::token_of(USER, phone)).await;
+    signed_in_anew.inner.send(auth(FakeAuth::token_of(USER, desk))).await;
+    let mut others = [
+        signed_in_anew,
+        bench.client_with(FakeAuth::token_of(USER, desk)).await,
+        bench.client(USER).await,
+        bench.client_with(FakeAuth::token_of(OTHER, phone)).await,
+    ];
+    for other in &mut others {
+        other.call("session.get", cid(1), json!({})).await.unwrap_err(); // what was said is heard
+    }
+
+    bench.engine.sign_out(USER, phone);
+    assert_eq!(on_phone.inner.recv().await.unwrap_err(), Some(CloseCode::Revoked));
+    assert_eq!(begun.elapsed().as_secs(), 0);
+    for other in &mut others {
+        other.call("session.get", cid(2), json!({})).await.unwrap_err();
+    }
+}
+
+/// Counts how often it is swept.
+#[derive(Default)]
+struct Swept(AtomicU32);
+
+impl Authenticator for Swept {
+    fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, AuthError> {
+        FakeAuth.verify(token, now_ms)
+    }
+
+    fn sweep(&self, _: u64) -> BoxFuture<'_, ()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_is_swept_every_hour() {
+    let swept = Arc::new(Swept::default());
+    let store = Arc::new(FakeStore::new());
+    let _bench = Bench::with(store, EngineConfig::default(), swept.clone()).await;
+    sleep(Duration::from_secs(3 * 3600 + 60)).await;
+    assert_eq!(swept.0.load(Ordering::Relaxed), 3);
 }
