@@ -8,6 +8,8 @@ mod crash;
 #[cfg(test)]
 mod e2e;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod faultfs;
 #[cfg(test)]
 mod planted;

@@ -33,6 +33,7 @@ need cc "a C compiler builds SQLite, the cryptography and the disk that fails in
   "Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install"
 want git "checking our git objects and exports with git itself"
 want node "checking the scripts of the built-in apps and of the console"
+want npm "a part of the corpus of edits"
 if ! has_browser && [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
   echo "installing chromium, which the tests of the console drive" >&2
   export DEBIAN_FRONTEND=noninteractive

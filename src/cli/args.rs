@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use super::client::ClientArgs;
+use super::{client::ClientArgs, edits::EditsArgs};
 use crate::config::Flag;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::IpAddr, path::PathBuf};
@@ -64,6 +64,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// List the providers of answers, or try one
     Provider(ProviderArgs),
+    /// Take a model's edits apart, or apply them to a folder: why one does not apply
+    Edits(EditsArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),

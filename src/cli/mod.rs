@@ -4,7 +4,9 @@ mod args;
 mod banner;
 mod client;
 mod dev;
+mod edits;
 mod output;
+mod place;
 mod provider;
 mod saved;
 mod serve;
@@ -86,6 +88,7 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             tools::backup(loaded.config, &args)
         }
+        Command::Edits(args) => edits::run(&args),
         Command::Version(args) => tools::version(args.output),
     }
 }

@@ -1,13 +1,10 @@
 //! The folder that a generation writes into: only safe paths, never outside of it, and never over
 //! what the user changed there.
 
-use crate::failure::Failure;
+use crate::{cli::place::place, failure::Failure};
 use greenroom_actors::{
     port::{ObjectKind, Oid},
-    run::{
-        artifact::check_path,
-        tree::{Files, object_id},
-    },
+    run::tree::{Files, object_id},
 };
 use greenroom_protocol::id::SessionId;
 use serde::{Deserialize, Serialize};
@@ -162,19 +159,10 @@ impl Folder {
 
     /// Where a path of the project is: inside of the folder, and through no link.
     fn place(&self, path: &str) -> Result<PathBuf, Failure> {
-        check_path(path).map_err(|error| Failure::Failed(format!("{path:?}: {error}")))?;
         if path.eq_ignore_ascii_case(MANIFEST) {
             return Err(Failure::Failed(format!("{path:?} is the client's own file")));
         }
-        let mut place = self.root.clone();
-        for name in path.split('/') {
-            if place != self.root && is_link(&place) {
-                let link = place.display();
-                return Err(Failure::Failed(format!("{link} is a link; it could lead elsewhere")));
-            }
-            place.push(name);
-        }
-        Ok(place)
+        place(&self.root, path)
     }
 
     /// Git id of what is at a path now. A link or a folder there is nobody's file.
@@ -206,10 +194,6 @@ impl Folder {
         file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
-}
-
-fn is_link(place: &Path) -> bool {
-    fs::symlink_metadata(place).is_ok_and(|about| about.is_symlink())
 }
 
 fn cannot(what: &str, place: &Path, error: &io::Error) -> Failure {

@@ -131,7 +131,9 @@ impl Answer {
         let all = self.steps.len();
         let is_done = |step: &Step| {
             done.iter().any(|done| match (step, done) {
-                (Step::Write { path, .. }, Done::Wrote(wrote)) => path == wrote,
+                (Step::Write { path, .. } | Step::Edit { path, .. }, Done::Wrote(wrote)) => {
+                    path == wrote
+                }
                 (Step::Delete(path), Done::Deleted(deleted)) => path == deleted,
                 (Step::Move(from, to), Done::Moved(moved, there)) => from == moved && to == there,
                 _ => false,
@@ -157,6 +159,9 @@ impl Answer {
             let _ = match step {
                 Step::Write { path, content } => {
                     write!(text, "\n@@{tag} write {}\n{content}@@{tag} end\n", quote(path))
+                }
+                Step::Edit { path, blocks } => {
+                    write!(text, "\n@@{tag} edit {}\n{blocks}@@{tag} end\n", quote(path))
                 }
                 Step::Delete(path) => write!(text, "\n@@{tag} delete {}\n", quote(path)),
                 Step::Move(from, to) => {
@@ -188,7 +193,7 @@ fn names(steps: &[Step]) -> String {
     let names: Vec<_> = steps
         .iter()
         .map(|step| match step {
-            Step::Write { path, .. } => path.clone(),
+            Step::Write { path, .. } | Step::Edit { path, .. } => path.clone(),
             Step::Delete(path) => format!("{path} (deleted)"),
             Step::Move(from, to) => format!("{from} (moved to {to})"),
         })

@@ -9,10 +9,13 @@
 //! Request -> request (reads the prompt) -> answer ┬ brief -> app (templates) ┐
 //!                                                 └ demand -> change (edits) ┴ tree -> text -> pace
 //! ```
+//!
+//! A file that changes in a few places is edited, as a model would: see `blocks`.
 
 mod answer;
 mod app;
 mod bank;
+mod blocks;
 mod brief;
 mod change;
 mod demand;

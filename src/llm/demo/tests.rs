@@ -29,6 +29,7 @@ const FEATURES: &[(&str, &[&str])] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Op {
     Write(String, String),
+    Edit(String, Vec<(String, String)>),
     Delete(String),
     Move(String, String),
 }
@@ -43,21 +44,27 @@ struct Read {
 /// A reader of the artifact format that shares nothing with the stand-in.
 fn read(answer: &str, tag: &str) -> Read {
     let mut read = Read { prose: String::new(), ops: Vec::new() };
-    let mut open: Option<(String, String)> = None;
+    let mut open: Option<(bool, String, String)> = None;
     let head = format!("@@{tag} ");
     for line in answer.split_inclusive('\n') {
         let marker = line.strip_prefix(&head).map(str::trim_end);
         match (marker, &mut open) {
             (Some("end"), open) => {
-                let (path, content) = open.take().expect("an end belongs to a file");
-                read.ops.push(Op::Write(path, content));
+                let (edits, path, content) = open.take().expect("an end belongs to a file");
+                read.ops.push(if edits {
+                    Op::Edit(path, read_blocks(&content))
+                } else {
+                    Op::Write(path, content)
+                });
             }
-            (None, Some((_, content))) => content.push_str(line),
+            (None, Some((_, _, content))) => content.push_str(line),
             (None, None) => read.prose.push_str(line),
             (Some(marker), None) => {
                 let (word, rest) = marker.split_once(' ').expect("a marker names a path");
                 match (word, unquote(rest).as_slice()) {
-                    ("write", [path]) => open = Some((path.clone(), String::new())),
+                    ("write" | "edit", [path]) => {
+                        open = Some((word == "edit", path.clone(), String::new()));
+                    }
                     ("delete", [path]) => read.ops.push(Op::Delete(path.clone())),
                     ("move", [from, to]) => read.ops.push(Op::Move(from.clone(), to.clone())),
                     other => panic!("{other:?}"),
@@ -68,6 +75,19 @@ fn read(answer: &str, tag: &str) -> Read {
     }
     assert_eq!(open, None, "a file is open at the end");
     read
+}
+
+/// The blocks of an edit: what each searches for, and what comes instead.
+fn read_blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    for block in text.split_inclusive(">>>>>>> REPLACE\n") {
+        let block = block.strip_prefix("<<<<<<< SEARCH\n").expect("a block begins");
+        let block = block.strip_suffix(">>>>>>> REPLACE\n").expect("a block ends");
+        let (search, replace) = block.split_once("=======\n").expect("a block has two parts");
+        blocks.push((search.to_owned(), replace.to_owned()));
+    }
+    assert!(!blocks.is_empty());
+    blocks
 }
 
 fn unquote(paths: &str) -> Vec<String> {
@@ -84,6 +104,16 @@ fn apply(files: &Files, ops: &[Op]) -> Files {
         match op {
             Op::Write(path, content) => {
                 files.insert(path.clone(), content.clone());
+            }
+            Op::Edit(path, blocks) => {
+                let content = files.get_mut(path).expect("what is edited is there");
+                for (search, replace) in blocks {
+                    // Whole lines only.
+                    let lines = format!("\n{content}");
+                    let search = format!("\n{search}");
+                    assert_eq!(lines.matches(&search).count(), 1, "{path}: {search}");
+                    *content = lines.replacen(&search, &format!("\n{replace}"), 1).split_off(1);
+                }
             }
             Op::Delete(path) => assert!(files.remove(path).is_some(), "{path} was not there"),
             Op::Move(from, to) => {
@@ -113,9 +143,11 @@ fn prompt(tag: &str, files: &Files, request: &str, done: Option<&[Op]>) -> Vec<M
         last.push_str(
             "Your answer was cut off. These files of it are complete; do not write them again:\n",
         );
+        let after = apply(files, done);
         for op in done {
             match op {
-                Op::Write(path, content) => {
+                Op::Write(path, _) | Op::Edit(path, _) => {
+                    let content = &after[path];
                     write!(last, "@@{tag} done {}\n{content}@@{tag} end\n", quote(path)).unwrap();
                 }
                 Op::Delete(path) => writeln!(last, "@@{tag} deleted {}", quote(path)).unwrap(),
@@ -192,7 +224,7 @@ fn each_kind_is_a_whole_app() {
             .iter()
             .map(|op| match op {
                 Op::Write(path, _) => path.as_str(),
-                other @ (Op::Delete(_) | Op::Move(..)) => panic!("{other:?}"),
+                other @ (Op::Edit(..) | Op::Delete(_) | Op::Move(..)) => panic!("{other:?}"),
             })
             .collect();
         assert_eq!(paths, ["index.html", "styles.css", "app.js", "README.md"]);
@@ -263,6 +295,15 @@ fn an_unknown_topic_gets_samples_and_says_so() {
 
     assert!(read.prose.contains("no questions about bookbinding"), "{}", read.prose);
     assert!(files["app.js"].contains("Your first question about bookbinding"));
+}
+
+#[test]
+fn a_change_of_a_few_lines_is_an_edit() {
+    for request in ["add due dates and make it green", "make it dark, call it Milk"] {
+        let ops = ask(&build(TODO), request).ops;
+        let edits = ops.iter().filter(|op| matches!(op, Op::Edit(..))).count();
+        assert!(edits >= 2, "{request}: {ops:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The project's files while an answer changes them.
 
+use super::blocks::blocks;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One step of an answer.
@@ -11,6 +12,13 @@ pub(super) enum Step {
         path: String,
         /// Its content; every line ends with a line feed.
         content: String,
+    },
+    /// Edits a file that is there.
+    Edit {
+        /// Its path.
+        path: String,
+        /// The blocks of the edit.
+        blocks: String,
     },
     /// Deletes a file.
     Delete(String),
@@ -87,14 +95,19 @@ impl Tree {
         self.hidden.extend(hidden.then(|| to.to_owned()));
     }
 
-    /// The steps that make the project's files these: moves and deletions, then what is written,
-    /// the page first and the README last.
+    /// The steps that make the project's files these: moves and deletions, then what is written or
+    /// edited, the page first and the README last.
     pub(super) fn steps(self) -> Vec<Step> {
         let Self { files, saved, mut steps, .. } = self;
         let changed = files.into_iter().filter(|(path, content)| saved.get(path) != Some(content));
         let mut changed: Vec<_> = changed.collect();
         changed.sort_by_key(|(path, _)| rank(path));
-        steps.extend(changed.into_iter().map(|(path, content)| Step::Write { path, content }));
+        steps.extend(changed.into_iter().map(|(path, content)| {
+            match saved.get(&path).and_then(|before| blocks(before, &content)) {
+                Some(blocks) => Step::Edit { path, blocks },
+                None => Step::Write { path, content },
+            }
+        }));
         steps
     }
 }
@@ -129,11 +142,29 @@ mod tests {
             .into_iter()
             .map(|step| match step {
                 Step::Write { path, .. } => path,
-                other @ (Step::Delete(_) | Step::Move(..)) => panic!("{other:?}"),
+                other @ (Step::Edit { .. } | Step::Delete(_) | Step::Move(..)) => {
+                    panic!("{other:?}")
+                }
             })
             .collect();
 
         assert_eq!(paths, ["index.html", "README.md"]);
+    }
+
+    #[test]
+    fn a_file_that_changes_in_a_few_places_is_edited() {
+        let long = |line: &str| format!("{}{line}\n", "a line that stays\n".repeat(20));
+        let files = BTreeMap::from([("a.js".to_owned(), long("one"))]);
+        let mut tree = Tree::new(files, BTreeSet::new());
+        tree.rename("a.js", "b.js");
+        tree.write("b.js", long("two"));
+
+        let steps = tree.steps();
+
+        assert_eq!(steps[0], Step::Move("a.js".into(), "b.js".into()));
+        let blocks = "<<<<<<< SEARCH\na line that stays\none\n=======\na line that stays\ntwo\n\
+            >>>>>>> REPLACE\n";
+        assert_eq!(steps[1], Step::Edit { path: "b.js".into(), blocks: blocks.into() });
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A file's blocks, applied in their order.
 
 use super::{
-    Block, BlockError, Miss, Step,
+    BLOCKS_MAX, Block, BlockError, Miss, Step,
     ladder::{Lines, Nowhere},
     nearest::nearest,
     rewrite::rewrite,
 };
+
+/// Most misses of an edit that are told with their nearest lines.
+const NEAREST_MAX: usize = 8;
 
 /// A file after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub fn edit(text: Option<&str>, blocks: &[Block]) -> Result<Edited, Vec<(usize, 
     if blocks.is_empty() {
         return Err(vec![(0, Miss::Broken(BlockError::NoBlock))]);
     }
+    if blocks.len() > BLOCKS_MAX {
+        return Err(vec![(0, Miss::Broken(BlockError::TooMany))]);
+    }
     let mut lines = Lines::new(text.unwrap_or_default());
     let mut exists = text.is_some();
     let (mut placed, mut misses) = (Vec::new(), Vec::new());
@@ -45,7 +51,14 @@ pub fn edit(text: Option<&str>, blocks: &[Block]) -> Result<Edited, Vec<(usize, 
                 exists = true;
                 placed.push(place);
             }
-            Err(miss) => misses.push((number, miss)),
+            Err(mut miss) => {
+                if let Miss::NotFound { nearest: found } = &mut miss
+                    && misses.len() < NEAREST_MAX
+                {
+                    *found = nearest(&lines, &block.search);
+                }
+                misses.push((number, miss));
+            }
         }
     }
     if misses.is_empty() { Ok(Edited { text: lines.text(), blocks: placed }) } else { Err(misses) }
@@ -66,7 +79,7 @@ fn apply(lines: &mut Lines<'_>, exists: bool, block: &Block) -> Result<Placed, M
         return Err(Miss::NoFile);
     }
     let place = lines.find(block).map_err(|nowhere| match nowhere {
-        Nowhere::NotFound => Miss::NotFound { nearest: nearest(lines, &block.search) },
+        Nowhere::NotFound => Miss::NotFound { nearest: None },
         Nowhere::Several(places) => {
             Miss::Ambiguous { lines: places.into_iter().map(|at| lines.number(at)).collect() }
         }

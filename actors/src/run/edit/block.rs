@@ -4,6 +4,9 @@
 /// answer.
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;
 
+/// Most blocks of one edit: more than a model writes, and little enough to be tried at once.
+pub const BLOCKS_MAX: usize = 1000;
+
 /// Fewest signs of a marker.
 const SIGNS_MIN: usize = 5;
 
@@ -42,6 +45,9 @@ pub enum BlockError {
     /// The answer ended, or gave another instruction, before it had ended the edit.
     #[error("the answer did not finish the edit")]
     NoEnd,
+    /// An edit of more than [`BLOCKS_MAX`] blocks.
+    #[error("it has more than {BLOCKS_MAX} blocks; write the file whole")]
+    TooMany,
     /// An edit without a block.
     #[error("it has no block between \"<<<<<<< SEARCH\" and \">>>>>>> REPLACE\"")]
     NoBlock,

@@ -134,22 +134,31 @@ impl<'a> Lines<'a> {
     }
 
     /// Finds the one place of a block that has lines to search for.
+    ///
+    /// The first rung that finds any decides, but the place must be the only one on the last rung
+    /// too: lines with another indentation than the file's may be exactly those of another place.
     pub(super) fn find(&mut self, block: &Block) -> Result<Place, Nowhere> {
         let search: Vec<&str> = block.search.split_inclusive('\n').collect();
+        let last = Step::COMPARING.len() - 1;
+        let all = self.places(last, Step::Normalised, &search);
         for (rung, step) in Step::COMPARING.into_iter().enumerate() {
             let places = self.places(rung, step, &search);
-            let (at, taken) = match places.as_slice() {
-                [] => continue,
-                [at] => (*at, step),
-                several => {
+            let taken = match (places.as_slice(), all.as_slice()) {
+                ([], _) => continue,
+                ([at], [_]) => Some((*at, step, step)),
+                (some, all) => {
                     let number = |at: &usize| self.lines.get(*at).and_then(|line| line.number);
                     let named = |at: &&usize| block.line.is_some() && number(at) == block.line;
-                    let at = several.iter().find(named);
-                    (*at.ok_or_else(|| Nowhere::Several(several.to_vec()))?, Step::Anchor)
+                    let at = all.iter().find(named);
+                    at.map(|at| {
+                        let compared = if some.contains(at) { step } else { Step::Normalised };
+                        (*at, Step::Anchor, compared)
+                    })
                 }
             };
-            let shift = self.shift(at, step, &search).ok_or(Nowhere::NotFound)?;
-            return Ok(Place { lines: at..at + search.len(), step: taken, compared: step, shift });
+            let (at, step, compared) = taken.ok_or(Nowhere::Several(all))?;
+            let shift = self.shift(at, compared, &search).ok_or(Nowhere::NotFound)?;
+            return Ok(Place { lines: at..at + search.len(), step, compared, shift });
         }
         Err(Nowhere::NotFound)
     }

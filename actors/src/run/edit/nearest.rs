@@ -10,9 +10,9 @@ use std::{
 /// Lines shown before and after.
 const AROUND: usize = 2;
 
-/// Most lines, and bytes, that are shown.
+/// Most lines, and bytes of each, that are shown.
 const LINES_MAX: usize = 40;
-const BYTES_MAX: usize = 8 * 1024;
+const LINE_BYTES_MAX: usize = 400;
 
 /// Most places that one line votes for, and most lines that vote.
 const VOTES_MAX: usize = 32;
@@ -26,7 +26,7 @@ const LIKENESS_MIN: usize = 40;
 pub struct Nearest {
     /// The number of the first line shown, from 1.
     pub line: usize,
-    /// The lines, as they are in the file.
+    /// The lines, as they are in the file; very long ones are cut.
     pub text: String,
     /// How much of the block stands there, in percent.
     pub percent: usize,
@@ -49,10 +49,11 @@ pub(super) fn nearest(lines: &Lines<'_>, search: &str) -> Option<Nearest> {
     let last = (at + search.len() + AROUND).min(first + LINES_MAX);
     let mut text = String::new();
     for line in lines.range(first..last.min(lines.len())) {
-        if text.len() + line.len() > BYTES_MAX {
-            break;
+        let shown = line.get(..line.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or_default();
+        text.push_str(shown);
+        if shown.len() < line.len() {
+            text.push_str("…\n");
         }
-        text.push_str(line);
     }
     let text = text.trim_end_matches(['\r', '\n']).to_owned();
     (!text.is_empty()).then_some(Nearest { line: first + 1, text, percent })

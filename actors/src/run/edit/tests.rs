@@ -95,8 +95,8 @@ fn the_files_typographic_characters_stay_where_a_model_wrote_plain_ones() {
 fn a_text_that_stands_twice_is_refused_with_its_places() {
     let text = "a\nb\nc\na\nb\n";
     assert_eq!(one(text, "a\nb\n", "x\n"), Err(Miss::Ambiguous { lines: vec![1, 4] }));
-    let indented = "a\n  b\nb\n";
-    assert_eq!(one(indented, "b\n", "x\n"), done("a\n  b\nx\n", Step::Exact), "one exactly");
+    // A model that moved the first one to the left would have written the second one.
+    assert_eq!(one("a\n  b\nb\n", "b\n", "x\n"), Err(Miss::Ambiguous { lines: vec![2, 3] }));
     let miss = one("  b\n\tb\n", "b\n", "x\n");
     assert_eq!(miss, Err(Miss::Ambiguous { lines: vec![1, 2] }));
 }
@@ -107,6 +107,7 @@ fn a_line_number_decides_between_places_and_nothing_else() {
         edit(Some(text), &[Block { line: Some(line), ..block("a\n", "x\n") }]).map(|e| e.text)
     };
     assert_eq!(at(3, "a\nb\na\n"), Ok("a\nb\nx\n".into()));
+    assert_eq!(at(3, "a\nb\n  a\n"), Ok("a\nb\n  x\n".into()), "also by another rung");
     assert_eq!(at(7, "b\na\n"), Ok("b\nx\n".into()), "there is one place only");
     let lines = vec![1, 3];
     assert_eq!(at(2, "a\nb\na\n"), Err(vec![(1, Miss::Ambiguous { lines })]));
@@ -136,6 +137,9 @@ fn a_block_sees_what_the_ones_before_it_left_and_one_miss_leaves_all() {
     assert_eq!(misses.len(), 1);
     assert_eq!(misses[0].0, 3);
     assert_eq!(edit(Some("a\n"), &[]).unwrap_err(), [(0, Miss::Broken(BlockError::NoBlock))]);
+    let many = vec![block("a\n", "a\n"); BLOCKS_MAX + 1];
+    assert_eq!(edit(Some("a\n"), &many[..BLOCKS_MAX]).unwrap().text, "a\n");
+    assert_eq!(edit(Some("a\n"), &many).unwrap_err(), [(0, Miss::Broken(BlockError::TooMany))]);
     let open = [Block { is_closed: false, ..block("a\n", "b\n") }];
     let broken = Miss::Broken(BlockError::SecondDivider);
     assert_eq!(edit(Some("a\n"), &open).unwrap_err(), [(1, broken)]);
@@ -225,7 +229,12 @@ proptest! {
         let search = &file[from..to];
         let places = (0..file.len()).filter(|at| file[*at..].starts_with(search)).count();
         let result = one(&file.concat(), &search.concat(), "new\n");
-        if places == 1 {
+        let trimmed = |lines: &[String]| -> Vec<String> {
+            lines.iter().map(|line| key::plain_text(line.trim()).into_owned()).collect()
+        };
+        let (all, wanted) = (trimmed(&file), trimmed(search));
+        let alike = (0..file.len()).filter(|at| all[*at..].starts_with(&wanted)).count();
+        if places == 1 && (alike == 1 || result.is_ok()) {
             let expected = file[..from].concat() + "new\n" + &file[to..].concat();
             prop_assert_eq!(result, done(&expected, Step::Exact));
         } else {
