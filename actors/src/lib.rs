@@ -4,7 +4,8 @@
 //! ```text
 //! engine                        a child that ends, ends the node; its next start recovers
 //! ├─ lane                       the journal's only writer; fenced: the node stops
-//! ├─ llm      ── provider       started again
+//! ├─ keypool                    keys, quota groups, calls that wait
+//! ├─ llm      ── provider       started again; reads answers to their end that nobody wants
 //! ├─ sessions ── session        from its log, 3 times in 5 s, then it rests for 30 s
 //! │               └ run         its session says how it ended
 //! ├─ users    ── user           comes back with its next socket
@@ -13,7 +14,7 @@
 //! ```
 //!
 //! Calls, which wait, form a graph without cycles: connection -> user, session; run -> session,
-//! provider. A session waits on nobody: its batch goes to its lane as a message and comes back as
+//! keypool. A session waits on nobody: its batch goes to its lane as a message and comes back as
 //! one.
 //!
 //! | queue | bound | when it is full |
@@ -25,7 +26,10 @@
 //! | connection, answers | what one message asks for | the socket is not read |
 //! | follower, entries | one read, 64 KiB | whoever follows asks for the next when it has room |
 //! | ring | the tail in no segment, and 32 KiB | readers below it read segments |
-//! | provider, calls | configured | a run waits, then fails with `provider_rate_limited` |
+//! | keypool, messages | one a run that asks, four a call | a run asks for one key at a time |
+//! | keypool, waiting calls | configured | a run fails with `provider_rate_limited`, as at its deadline |
+//! | provider, calls | configured | a run waits |
+//! | provider, answers read to their end | 64, 60 s each | the call is closed |
 
 pub(crate) mod connection;
 mod engine;
@@ -37,6 +41,7 @@ pub mod fuzzing;
 mod health;
 mod journal;
 mod keeper;
+pub mod keypool;
 mod llm;
 mod meter;
 mod node;

@@ -1,5 +1,6 @@
 //! What the engine counts. Names by Prometheus' conventions; no user or session is a label.
 
+use crate::keypool;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -58,6 +59,8 @@ pub struct Meter {
     pub actor_restarts: Counter,
     /// Requests refused for their rate.
     pub rate_limited: Counter,
+    /// Keys and calls of providers.
+    pub keypool: keypool::Meter,
     edit_blocks: Family<EditLabels, Counter>,
     /// The models that have a label.
     models: Arc<Mutex<BTreeSet<String>>>,
@@ -94,6 +97,7 @@ impl Default for Meter {
             rate_limited: Counter::default(),
             edit_blocks: Family::default(),
             models: Arc::default(),
+            keypool: keypool::Meter::default(),
         }
     }
 }
@@ -171,5 +175,6 @@ impl Meter {
             "From a provider's first content to the entry's durability",
             self.first_delta_seconds.clone(),
         );
+        self.keypool.register(registry);
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     health::Health,
     journal::JournalHandle,
+    keypool::Selection,
     llm::LlmHandle,
     meter::Meter,
     permits::Permits,
@@ -33,8 +34,16 @@ pub struct EngineConfig {
     pub attachments_per_connection: u32,
     /// Calls to one provider at a time, over all users.
     pub provider_calls: u32,
-    /// How long a run may wait for a place at its provider.
+    /// How long a run may wait for a key with room.
     pub provider_wait: Duration,
+    /// Runs that may wait for one, over all users.
+    pub provider_waiting: usize,
+    /// Names of providers that answer where the default one cannot, in this order.
+    pub provider_fallbacks: Vec<String>,
+    /// How keys are chosen.
+    pub key_selection: Selection,
+    /// First rest of a key whose account has nothing to spend.
+    pub key_exhausted: Duration,
     /// Longest run.
     pub run_timeout: Duration,
     /// What one run may write.
@@ -55,7 +64,11 @@ impl Default for EngineConfig {
             connections_per_user: 32,
             attachments_per_connection: 128,
             provider_calls: 1024,
-            provider_wait: Duration::from_secs(30),
+            provider_wait: Duration::from_secs(60),
+            provider_waiting: 1024,
+            provider_fallbacks: Vec::new(),
+            key_selection: Selection::Headroom,
+            key_exhausted: Duration::from_secs(600),
             run_timeout: Duration::from_secs(30 * 60),
             output: OutputLimits::default(),
             drain_timeout: Duration::from_secs(10),

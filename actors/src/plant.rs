@@ -21,13 +21,35 @@ pub(crate) enum Plant {
     SegmentBeforeDurable,
     /// Who is behind in a ring that is full misses an entry.
     RingSkipsOnWrap,
+    /// A failure that began before its key or group recovered counts all the same.
+    LateFailurePoisons,
 }
 
 /// Whether this defect is to be played.
-#[cfg(not(feature = "plant"))]
+#[cfg(not(any(test, feature = "plant")))]
 #[inline]
 pub(crate) const fn is(_: Plant) -> bool {
     false
+}
+
+#[cfg(all(test, not(feature = "plant")))]
+thread_local! {
+    static PLAYED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether a test on this thread plays this defect.
+#[cfg(all(test, not(feature = "plant")))]
+pub(crate) fn is(plant: Plant) -> bool {
+    PLAYED.get() == Some(plant)
+}
+
+/// Plays a defect on this thread while something is tested.
+#[cfg(all(test, not(feature = "plant")))]
+pub(crate) fn with<T>(plant: Plant, test: impl FnOnce() -> T) -> T {
+    PLAYED.set(Some(plant));
+    let result = test();
+    PLAYED.set(None);
+    result
 }
 
 /// Whether this defect is to be played.
@@ -55,6 +77,7 @@ impl Plant {
             "truncated_file_committed" => Self::TruncatedFileCommitted,
             "segment_before_durable" => Self::SegmentBeforeDurable,
             "ring_skips_on_wrap" => Self::RingSkipsOnWrap,
+            "late_failure_poisons" => Self::LateFailurePoisons,
             _ => return None,
         })
     }

@@ -319,6 +319,10 @@ pub enum Notice {
     InterruptRequested,
     /// A file was left out of the commit; the message says why.
     FileRejected,
+    /// A run waits for its provider; the message says for how long, as far as that is known.
+    ProviderWait,
+    /// Another provider than the one that was named answers; the message says which and why.
+    ProviderChanged,
     /// A notice that this build does not know.
     #[serde(other)]
     Unknown,

@@ -1,5 +1,7 @@
 //! `greenroom provider`: which providers there are, and whether one answers.
 
+mod list;
+
 use super::{
     args::{Output, ProviderArgs, ProviderCommand},
     output::{clean, line, out},
@@ -13,23 +15,9 @@ use crate::{
 };
 use greenroom_actors::port::{Provider, ProviderError, ProviderErrorKind as Kind};
 use greenroom_protocol::{event::UsageSource, id::RunId};
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
-
-/// A provider as it is listed. The key itself never gets here.
-#[derive(Debug, Serialize)]
-struct Row {
-    name: String,
-    kind: &'static str,
-    base_url: Option<String>,
-    model: String,
-    /// Enough of the key's hash to tell keys apart; none: no key is set.
-    key: Option<String>,
-    /// Whether it answers where nothing else is asked for.
-    default: bool,
-}
 
 /// What a test is to say of a provider besides what the call brings.
 struct Target {
@@ -41,73 +29,13 @@ struct Target {
 
 pub(super) fn run(config: &Config, args: &ProviderArgs) -> Result<(), Failure> {
     match &args.command {
-        ProviderCommand::Ls { output } => list(config, *output),
+        ProviderCommand::Ls { output } => list::list(config, *output),
         ProviderCommand::Test { name, output } => test(config, name.as_deref(), *output),
     }
 }
 
-fn list(config: &Config, output: Output) -> Result<(), Failure> {
-    let rows: Vec<Row> = rows(config)?;
-    match output {
-        Output::Text => out(table(&rows)),
-        Output::Json => line(json!(rows)),
-    }
-}
-
-/// The configured providers. The first one answers by default.
-fn rows(config: &Config) -> Result<Vec<Row>, Failure> {
-    let row = |(place, provider): (usize, &ProviderConfig)| {
-        let default = place == 0;
-        let name = provider.name().to_owned();
-        let ProviderConfig::Model(model) = provider else {
-            let model = "stand-in".to_owned();
-            return Ok(Row { name, kind: "demo", base_url: None, model, key: None, default });
-        };
-        let resolved = model.resolve().map_err(|error| unusable(&error))?;
-        Ok(Row {
-            name,
-            kind: model.kind.name(),
-            base_url: Some(resolved.base_url),
-            model: resolved.model,
-            key: resolved.api_key.map(|key| key.fingerprint()),
-            default,
-        })
-    };
-    config.providers.iter().enumerate().map(row).collect()
-}
-
 fn unusable(error: &llm::ConfigError) -> Failure {
     Failure::Unavailable(error.to_string())
-}
-
-/// The rows in columns.
-fn table(rows: &[Row]) -> String {
-    let head = ["", "NAME", "KIND", "MODEL", "KEY", "BASE URL"].map(str::to_owned);
-    let cells = rows.iter().map(|row| {
-        let none = || "none".to_owned();
-        [
-            if row.default { "*".to_owned() } else { String::new() },
-            row.name.clone(),
-            row.kind.to_owned(),
-            row.model.clone(),
-            row.key.clone().unwrap_or_else(none),
-            row.base_url.clone().unwrap_or_else(|| "built in".to_owned()),
-        ]
-    });
-    let lines: Vec<[String; 6]> = std::iter::once(head).chain(cells).collect();
-    let mut widths = [0; 6];
-    for cells in &lines {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for cells in &lines {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text + "* answers by default\n"
 }
 
 fn test(config: &Config, name: Option<&str>, output: Output) -> Result<(), Failure> {
@@ -212,7 +140,9 @@ fn fix(error: &ProviderError) -> String {
         Kind::Unreachable => {
             format!("see that the server runs and that {} names it", key("base_url"))
         }
-        Kind::Unauthorized => format!("set {} to a key that may use the model", key("api_key")),
+        Kind::Unauthorized | Kind::ModelUnavailable => {
+            format!("set {} to a key that may use the model", key("api_key"))
+        }
         Kind::QuotaExhausted => format!("add credit there, or set another {}", key("api_key")),
         Kind::RateLimited => match error.retry_after_ms {
             Some(wait_ms) => format!("try again in {} s", wait_ms.div_ceil(1000)),
@@ -234,29 +164,6 @@ fn fix(error: &ProviderError) -> String {
 mod tests {
     use super::*;
 
-    fn row(name: &str, default: bool) -> Row {
-        Row {
-            name: name.to_owned(),
-            kind: "custom",
-            base_url: default.then(|| "http://host/v1".to_owned()),
-            model: "m".to_owned(),
-            key: default.then(|| "sha256:12345678".to_owned()),
-            default,
-        }
-    }
-
-    #[test]
-    fn providers_stand_in_columns_and_the_default_one_is_marked() {
-        let text = table(&[row("first", true), row("a-long-name", false)]);
-        assert_eq!(
-            text,
-            "   NAME         KIND    MODEL  KEY              BASE URL\n\
-             *  first        custom  m      sha256:12345678  http://host/v1\n   \
-             a-long-name  custom  m      none             built in\n\
-             * answers by default\n"
-        );
-    }
-
     #[test]
     fn every_failure_has_a_fix_and_a_wait_is_named() {
         let kinds = [
@@ -264,6 +171,7 @@ mod tests {
             Kind::Unauthorized,
             Kind::QuotaExhausted,
             Kind::RateLimited,
+            Kind::ModelUnavailable,
             Kind::Rejected,
             Kind::Failed,
             Kind::Stalled,

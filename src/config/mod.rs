@@ -7,6 +7,7 @@
 mod auth;
 mod error;
 mod gateway;
+mod keypool;
 mod limits;
 mod load;
 mod log;
@@ -20,6 +21,7 @@ pub mod spec;
 mod telemetry;
 
 pub use error::{ConfigError, Problem};
+pub use keypool::{KeyPoolConfig, Selection};
 pub use limits::LimitsConfig;
 #[cfg(feature = "fuzzing")]
 pub use load::load_text;
@@ -58,6 +60,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// What runs may take.
     pub runs: RunsConfig,
+    /// How keys are chosen.
+    pub keypool: KeyPoolConfig,
     /// Providers of answers in the order of preference; empty in [`Mode::Examine`] alone.
     #[serde(skip)]
     pub providers: Vec<ProviderConfig>,
@@ -71,7 +75,7 @@ impl Config {
     /// The settings of the engine.
     #[must_use]
     pub fn engine(&self) -> EngineConfig {
-        let Self { session, runs, limits, .. } = self;
+        let Self { session, runs, limits, keypool, .. } = self;
         EngineConfig {
             window: Duration::from_millis(session.window_ms),
             window_max: Duration::from_millis(session.window_max_ms),
@@ -82,6 +86,10 @@ impl Config {
             attachments_per_connection: limits.attachments_per_socket_max,
             provider_calls: runs.provider_calls_max,
             provider_wait: Duration::from_secs(runs.provider_wait_secs),
+            provider_waiting: runs.provider_waiting_max,
+            provider_fallbacks: runs.fallbacks.clone(),
+            key_selection: keypool.selection.into(),
+            key_exhausted: Duration::from_secs(keypool.exhausted_secs),
             run_timeout: Duration::from_secs(runs.timeout_secs),
             output: OutputLimits {
                 files_max: runs.files_max,
@@ -100,17 +108,20 @@ impl Config {
         self.limits.check(problems);
         self.session.check(problems);
         self.runs.check(problems);
+        self.keypool.check(problems);
         self.log.check(problems);
         self.telemetry.check(problems);
         for provider in &self.providers {
             provider.check(problems);
         }
-        let wanted = &self.runs.provider;
-        let mut names = self.providers.iter().map(ProviderConfig::name);
-        if !wanted.is_empty() && !self.providers.is_empty() && !names.any(|name| name == wanted) {
-            let names: Vec<_> = self.providers.iter().map(ProviderConfig::name).collect();
+        let names: Vec<_> = self.providers.iter().map(ProviderConfig::name).collect();
+        let first = Some(&self.runs.provider).filter(|name| !name.is_empty() && !names.is_empty());
+        let first = first.into_iter().map(|name| ("runs.provider", name));
+        let others = self.runs.fallbacks.iter().map(|name| ("runs.fallbacks", name));
+        for (key, wanted) in first.chain(others).filter(|(_, name)| !names.contains(&name.as_str()))
+        {
             let fix = format!("name one of these: {}", names.join(", "));
-            problems.add("runs.provider", format!("no provider is called {wanted:?}"), fix);
+            problems.add(key, format!("no provider is called {wanted:?}"), fix);
         }
     }
 }

@@ -56,6 +56,7 @@ pub fn markdown() -> String {
             Reading::Minutes => "in minutes",
             Reading::DebugSwitch => "`true` or `1` means `debug`",
             Reading::First => "the first one of a comma list",
+            Reading::Rest => "the others of a comma list",
         }
         .to_owned();
         if !with.is_empty() {

@@ -9,12 +9,16 @@ use serde::Deserialize;
 pub struct RunsConfig {
     /// Name of the provider that comes first; empty: see the file.
     pub provider: String,
+    /// Names of the providers that answer where it cannot, in this order.
+    pub fallbacks: Vec<String>,
     /// Most runs of one user at a time.
     pub per_user_max: u32,
     /// Most calls to one provider at a time.
     pub provider_calls_max: u32,
-    /// Seconds that a run waits for a place at its provider.
+    /// Seconds that a run waits for a key with room.
     pub provider_wait_secs: u64,
+    /// Most runs that wait so.
+    pub provider_waiting_max: usize,
     /// Seconds that a run may take in all.
     pub timeout_secs: u64,
     /// Seconds that a shutdown waits for runs.
@@ -31,9 +35,11 @@ impl Default for RunsConfig {
     fn default() -> Self {
         Self {
             provider: String::new(),
+            fallbacks: Vec::new(),
             per_user_max: 8,
             provider_calls_max: 1024,
-            provider_wait_secs: 30,
+            provider_wait_secs: 60,
+            provider_waiting_max: 1024,
             timeout_secs: 30 * 60,
             drain_secs: 10,
             output_bytes_max: 8 << 20,
@@ -48,6 +54,7 @@ impl RunsConfig {
         problems.range("runs.per_user_max", self.per_user_max, 1, 10_000);
         problems.range("runs.provider_calls_max", self.provider_calls_max, 1, 100_000);
         problems.range("runs.provider_wait_secs", self.provider_wait_secs, 0, 600);
+        problems.range("runs.provider_waiting_max", self.provider_waiting_max, 0, 100_000);
         problems.range("runs.timeout_secs", self.timeout_secs, 10, 86_400);
         problems.range("runs.drain_secs", self.drain_secs, 0, 3600);
         problems.range("runs.output_bytes_max", self.output_bytes_max, 1024, 1 << 30);

@@ -36,7 +36,7 @@ const fn alias(name: &'static str, key: &'static str, reading: Reading) -> Alias
 /// Variables of other programs. Later rows win over earlier ones; our own names win over all.
 ///
 /// With `OPENAI_BASE_URL` the key belongs to that server and never goes to OpenAI.
-pub(super) const ALIASES: [Alias; 19] = [
+pub(super) const ALIASES: [Alias; 24] = [
     alias("SECRET_KEY", "auth.jwt_secret", Reading::Same),
     alias("JWT_SECRET_KEY", "auth.jwt_secret", Reading::Same),
     alias("ACCESS_TOKEN_EXPIRE_MINUTES", "auth.access_secs", Reading::Minutes),
@@ -48,6 +48,7 @@ pub(super) const ALIASES: [Alias; 19] = [
         without: OTHER_URL,
         ..alias("OPENAI_API_KEY", "providers.openai.api_key", Reading::First)
     },
+    Alias { without: OTHER_URL, ..alias("OPENAI_API_KEY", "providers.openai.keys", Reading::Rest) },
     Alias {
         without: OTHER_URL,
         with: &["OPENAI_API_KEY"],
@@ -58,14 +59,18 @@ pub(super) const ALIASES: [Alias; 19] = [
         with: &[OTHER_URL],
         ..alias("OPENAI_API_KEY", "providers.custom.api_key", Reading::First)
     },
+    Alias { with: &[OTHER_URL], ..alias("OPENAI_API_KEY", "providers.custom.keys", Reading::Rest) },
     Alias { with: &[OTHER_URL], ..alias("OPENAI_MODEL", "providers.custom.model", Reading::Same) },
     alias("GROQ_API_KEY", "providers.groq.api_key", Reading::First),
+    alias("GROQ_API_KEY", "providers.groq.keys", Reading::Rest),
     alias("GROQ_API_KEYS", "providers.groq.api_key", Reading::First),
+    alias("GROQ_API_KEYS", "providers.groq.keys", Reading::Rest),
     Alias {
         with: &["GROQ_API_KEY", "GROQ_API_KEYS"],
         ..alias("GROQ_MODEL", "providers.groq.model", Reading::Same)
     },
     alias("CEREBRAS_API_KEYS", "providers.cerebras.api_key", Reading::First),
+    alias("CEREBRAS_API_KEYS", "providers.cerebras.keys", Reading::Rest),
     Alias {
         with: &["CEREBRAS_API_KEYS"],
         ..alias("CEREBRAS_MODEL", "providers.cerebras.model", Reading::Same)
@@ -93,6 +98,8 @@ pub(super) enum Reading {
     DebugSwitch,
     /// The first one of a comma list.
     First,
+    /// All but the first one of a comma list.
+    Rest,
 }
 
 /// A value given on the command line.
@@ -234,8 +241,9 @@ impl Layer {
         let from = format!("variable {name}, file {path}");
         match read_secret(Path::new(path)) {
             Ok(text) => {
-                let text = reading.apply(text.trim()).unwrap_or_default();
-                self.text(key, &from, &text, problems);
+                if let Some(text) = reading.apply(text.trim()) {
+                    self.text(key, &from, &text, problems);
+                }
             }
             Err(error) => problems.0.push(Problem {
                 key: key.to_owned(),
@@ -296,12 +304,18 @@ impl Reading {
             Self::DebugSwitch => {
                 return matches!(value, "1" | "true" | "True").then(|| "debug".to_owned());
             }
-            Self::First => {
-                let mut items = value.split(',').map(str::trim);
-                return items.find(|item| !item.is_empty()).map(str::to_owned);
+            Self::First => return items(value).next().map(str::to_owned),
+            Self::Rest => {
+                let rest: Vec<_> = items(value).skip(1).collect();
+                return (!rest.is_empty()).then(|| rest.join(","));
             }
         })
     }
+}
+
+/// The items of a comma list.
+fn items(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 fn known(key: &str, from: &str, problems: &mut Problems) -> Option<&'static Key> {

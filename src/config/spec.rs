@@ -173,7 +173,9 @@ mod tests {
                 "auth.jwt_secret",
                 "auth.jwt_secrets_previous",
                 "providers.NAME.api_key",
+                "providers.NAME.keys",
                 "providers.NAME.proxy",
+                "providers.NAME.accounts.NAME",
                 "providers.NAME.headers.NAME",
             ]
         );

@@ -217,7 +217,9 @@ fn the_names_of_other_programs_are_understood() {
     assert_eq!(config.gateway.allowed_origins, ["https://a.example", "https://b.example"]);
     assert_eq!(config.log.level, "warn");
     assert_eq!(names(config), ["groq", "ollama"]);
-    assert_eq!(model(config, "groq").api_key.as_ref().unwrap().expose(), "one");
+    let keys = model(config, "groq").resolve().unwrap().keys;
+    let keys: Vec<_> = keys.iter().map(|key| key.secret.expose()).collect();
+    assert_eq!(keys, ["one", "two"]);
     let ollama = model(config, "ollama").resolve().unwrap();
     assert_eq!(ollama.base_url, "http://localhost:11434/v1");
     assert_eq!(ollama.model, "mine");
@@ -235,7 +237,7 @@ fn a_key_for_another_server_never_goes_to_openai() {
     assert_eq!(names(&config), ["custom"]);
     let custom = model(&config, "custom").resolve().unwrap();
     assert_eq!((custom.base_url.as_str(), custom.model.as_str()), ("http://localhost:9/v1", "m"));
-    assert_eq!(custom.api_key.unwrap().expose(), "k");
+    assert_eq!(custom.keys[0].secret.expose(), "k");
 }
 
 #[test]

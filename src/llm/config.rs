@@ -1,10 +1,11 @@
 //! Providers as the configuration names them, and the seeds' variables as aliases.
 
 use super::{
-    openai::OpenAiConfig,
+    openai::{ApiKey, OpenAiConfig},
     request::{Api, MaxTokensName},
     secret::Secret,
 };
+use greenroom_actors::port::Terms;
 use serde::{Deserialize, Deserializer};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -54,6 +55,21 @@ pub struct ProviderConfig {
     /// The key, sent as `Authorization: Bearer …`.
     #[serde(default)]
     pub api_key: Option<Secret>,
+    /// Further keys, each of an account of its own.
+    #[serde(default)]
+    pub keys: Vec<Secret>,
+    /// Further keys by account: those of one account share its limits.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, Vec<Secret>>,
+    /// Calls a minute of an account for one model; 0: what the provider tells.
+    #[serde(default)]
+    pub requests_per_minute: u32,
+    /// Tokens a minute of an account for one model; 0: what the provider tells.
+    #[serde(default)]
+    pub tokens_per_minute: u32,
+    /// What becomes of an answer that nobody wants any more; none: what its kind bills.
+    #[serde(default)]
+    pub on_cancel: Option<OnCancel>,
     /// The model of requests that name none.
     #[serde(default)]
     pub model: Option<String>,
@@ -70,6 +86,16 @@ pub struct ProviderConfig {
     /// Limits of waiting.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// What becomes of an answer that nobody wants any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCancel {
+    /// The connection is closed, which ends the bill.
+    Close,
+    /// It is read to its end, since it is billed to there all the same.
+    Drain,
 }
 
 /// How long a call may wait, each in milliseconds in the configuration.
@@ -196,6 +222,15 @@ impl ProviderKind {
         }
     }
 
+    /// Groq bills answers to their end, whoever closes the connection; the others stop, or cost
+    /// nothing.
+    const fn on_cancel(self) -> OnCancel {
+        match self {
+            Self::Groq => OnCancel::Drain,
+            Self::Openai | Self::Cerebras | Self::Ollama | Self::Custom => OnCancel::Close,
+        }
+    }
+
     const fn max_tokens(self) -> (Option<u32>, MaxTokensName) {
         match self {
             Self::Openai | Self::Groq | Self::Cerebras => {
@@ -215,6 +250,11 @@ impl ProviderConfig {
             name: None,
             base_url: None,
             api_key: None,
+            keys: Vec::new(),
+            accounts: BTreeMap::new(),
+            requests_per_minute: 0,
+            tokens_per_minute: 0,
+            on_cancel: None,
             model: None,
             max_tokens: None,
             headers: BTreeMap::new(),
@@ -244,27 +284,53 @@ impl ProviderConfig {
         let model = self.model.as_deref().filter(is_set).or_else(|| self.kind.model());
         let model =
             model.ok_or_else(|| missing("model", "set it to the model that the server offers"))?;
-        let api_key = self.api_key.clone().filter(|key| !key.expose().trim().is_empty());
-        if let (None, Some(help), true) = (&api_key, self.kind.key_help(), self.headers.is_empty())
+        let keys = self.all_keys();
+        if let (true, Some(help), true) =
+            (keys.is_empty(), self.kind.key_help(), self.headers.is_empty())
         {
             return Err(missing("api_key", help));
         }
         let (max_tokens, max_tokens_name) = self.kind.max_tokens();
+        let max_tokens = self.max_tokens.or(max_tokens).filter(|max_tokens| *max_tokens > 0);
         let base_url = with_version(self.kind, base_url.trim());
         let is_native = self.kind == ProviderKind::Ollama && base_url.ends_with("/api");
         Ok(OpenAiConfig {
             name: self.name().to_owned(),
             api: if is_native { Api::Ollama } else { Api::OpenAi },
             base_url,
-            api_key,
+            keys,
             model: model.to_owned(),
             headers: self.headers.clone(),
             proxy: self.proxy.clone(),
             timeouts: self.timeouts,
             include_usage: true,
-            max_tokens: self.max_tokens.or(max_tokens).filter(|max_tokens| *max_tokens > 0),
+            max_tokens,
             max_tokens_name,
+            terms: Terms {
+                requests_per_minute: Some(self.requests_per_minute).filter(|limit| *limit > 0),
+                tokens_per_minute: Some(self.tokens_per_minute).filter(|limit| *limit > 0),
+                answer_tokens: max_tokens.unwrap_or(0),
+                drains: self.on_cancel.unwrap_or_else(|| self.kind.on_cancel()) == OnCancel::Drain,
+            },
         })
+    }
+
+    /// All keys, each once. Keys of `accounts` share limits; each of the others has its own.
+    fn all_keys(&self) -> Vec<ApiKey> {
+        let alone = self.api_key.iter().chain(&self.keys).map(|key| (key, None));
+        let shared = self
+            .accounts
+            .iter()
+            .flat_map(|(account, keys)| keys.iter().map(move |key| (key, Some(account.clone()))));
+        let mut all = Vec::<ApiKey>::new();
+        // What an account says of a key is more than that it exists.
+        for (secret, account) in shared.chain(alone) {
+            let is_new = all.iter().all(|known| known.secret != *secret);
+            if is_new && !secret.expose().trim().is_empty() {
+                all.push(ApiKey { secret: secret.clone(), account });
+            }
+        }
+        all
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
 /// Codes and types that say precisely what is wrong, in lower case.
-const WORDS: [(Kind, &[&str]); 5] = [
+const WORDS: [(Kind, &[&str]); 6] = [
     (
         Kind::QuotaExhausted,
         &[
@@ -68,12 +68,11 @@ const WORDS: [(Kind, &[&str]); 5] = [
             "account_deactivated",
         ],
     ),
+    (Kind::ModelUnavailable, &["model_not_found", "model_decommissioned", "model_not_available"]),
     (
         Kind::Rejected,
         &[
             "context_length_exceeded",
-            "model_not_found",
-            "model_decommissioned",
             "tool_use_failed",
             "unknown_parameter",
             "unsupported_parameter",
@@ -244,7 +243,7 @@ impl Fault {
             message => message,
         };
         let advice =
-            if kind == Kind::Unauthorized { "; check the api_key of this provider" } else { "" };
+            if kind == Kind::Unauthorized { "; check the keys of this provider" } else { "" };
         let message = format!("answered {number}: {reason}{advice}");
         // The wait that the headers name, else the one of the body.
         let in_body = || reported.retry_after_ms.or_else(|| retry::hint_in_text(&reported.message));

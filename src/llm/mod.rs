@@ -11,6 +11,7 @@
 //!   tools     fragments -> calls, which are counted and dropped
 //! failure   status, headers, body -> class of the failure
 //!   retry     headers, text -> time to wait
+//!   limits    headers, text -> what is left, and whose it is
 //! watched   any provider, counted and traced        (around the call)
 //! secret    keys, and texts without them
 //! probe     one tiny call, timed
@@ -25,6 +26,7 @@ mod chunk;
 mod config;
 pub mod demo;
 mod failure;
+mod limits;
 mod meter;
 mod ndjson;
 mod ollama;
@@ -43,9 +45,11 @@ mod think;
 mod tools;
 mod watched;
 
-pub use config::{ConfigError, MAX_TOKENS_DEFAULT, ProviderConfig, ProviderKind, Timeouts};
+pub use config::{
+    ConfigError, MAX_TOKENS_DEFAULT, OnCancel, ProviderConfig, ProviderKind, Timeouts,
+};
 pub use meter::Meter;
-pub use openai::{ERROR_BODY_BYTES_MAX, OpenAi, OpenAiConfig, RUN_HEADER};
+pub use openai::{ApiKey, ERROR_BODY_BYTES_MAX, OpenAi, OpenAiConfig, RUN_HEADER};
 pub use probe::{Probe, connect_time, probe};
 pub use request::{Api, MaxTokensName};
 pub use secret::Secret;

@@ -3,21 +3,23 @@
 use super::{
     config::{ConfigError, Timeouts},
     failure::Fault,
+    limits,
     meter::Meter,
     pace::LeastRate,
     request::{Api, Body, MaxTokensName, Options},
     secret::{Redactor, Secret},
-    stream::{AnswerStream, Limits, Source},
+    stream::{AnswerStream, Limits as Patience, Source},
 };
 use futures_util::TryStreamExt;
 use greenroom_actors::port::{
-    BoxFuture, DeltaStream, Provider, ProviderError, ProviderErrorKind as Kind, Request,
+    BoxFuture, DeltaStream, KeyCheck, KeyInfo, Limits, Provider, ProviderError,
+    ProviderErrorKind as Kind, Reply, Request, Terms,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
 };
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -38,6 +40,8 @@ const IDLE_CONNECTIONS_MAX: usize = 32;
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// A dead peer is found by the kernel even while no limit of ours runs.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Longest wait for the list of models, after the connection.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Calls for one request: the first, and one for each of the two options that a server may refuse.
 const CALLS_MAX: usize = 3;
 
@@ -50,8 +54,8 @@ pub struct OpenAiConfig {
     pub api: Api,
     /// Where the API is, without `/chat/completions` or Ollama's `/chat`.
     pub base_url: String,
-    /// Sent as `Authorization: Bearer …`.
-    pub api_key: Option<Secret>,
+    /// One of them is sent as `Authorization: Bearer …`; none: the server needs none.
+    pub keys: Vec<ApiKey>,
     /// The model of requests that name none.
     pub model: String,
     /// Further headers.
@@ -66,6 +70,17 @@ pub struct OpenAiConfig {
     pub max_tokens: Option<u32>,
     /// How the server spells it.
     pub max_tokens_name: MaxTokensName,
+    /// What its accounts may do.
+    pub terms: Terms,
+}
+
+/// A key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The key itself.
+    pub secret: Secret,
+    /// The account whose limits it shares with others; none: one of its own.
+    pub account: Option<String>,
 }
 
 /// A client. It keeps connections for further calls; clone-free, share it in an `Arc`.
@@ -74,7 +89,12 @@ pub struct OpenAi {
     model: String,
     api: Api,
     url: Url,
+    models_url: Url,
     client: Client,
+    keys: Vec<KeyInfo>,
+    /// As headers, by key.
+    bearers: Vec<HeaderValue>,
+    terms: Terms,
     timeouts: Timeouts,
     options: Mutex<Options>,
     source: Arc<Source>,
@@ -101,9 +121,18 @@ impl OpenAi {
             field,
             problem: problem.to_owned(),
         };
-        let url = endpoint(&config.base_url, config.api)
-            .map_err(|problem| invalid("base_url", problem))?;
+        let url =
+            |path| endpoint(&config.base_url, path).map_err(|problem| invalid("base_url", problem));
+        let (url, models_url) = (url(config.api.path())?, url(config.api.models_path())?);
         let headers = headers(&config).map_err(|(field, problem)| invalid(field, problem))?;
+        let bearers = config.keys.iter().map(bearer).collect::<Option<Vec<_>>>();
+        let problem = "holds a character that no key has, such as a line break";
+        let bearers = bearers.ok_or_else(|| invalid("api_key", problem))?;
+        let keys = config.keys.iter().map(|key| KeyInfo {
+            fingerprint: Some(key.secret.fingerprint()),
+            account: key.account.clone(),
+        });
+        let keys = if bearers.is_empty() { vec![KeyInfo::default()] } else { keys.collect() };
         let mut builder = Client::builder()
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
@@ -125,7 +154,8 @@ impl OpenAi {
         let client = builder
             .build()
             .map_err(|source| ConfigError::Client { provider: config.name.clone(), source })?;
-        let secrets = config.api_key.into_iter().chain(config.headers.into_values());
+        let secrets = config.keys.into_iter().map(|key| key.secret);
+        let secrets = secrets.chain(config.headers.into_values());
         let source = Source {
             provider: config.name.clone(),
             redactor: Redactor::new(secrets.chain(config.proxy)),
@@ -138,28 +168,38 @@ impl OpenAi {
             model: config.model,
             api: config.api,
             url,
+            models_url,
             client,
+            keys,
+            bearers,
+            terms: config.terms,
             timeouts: config.timeouts,
             options: Mutex::new(Options { include_usage: config.include_usage, max_tokens }),
             source: Arc::new(source),
         })
     }
 
-    async fn call(&self, request: Request) -> Result<DeltaStream, ProviderError> {
+    async fn answered(&self, key: usize, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = began + self.timeouts.first_content;
         let mut options = self.options();
         let mut calls = 1;
         loop {
-            match self.attempt(&request, options, deadline).await {
+            match self.attempt(key, &request, options, deadline).await {
                 Ok(response) => {
                     self.remember(options);
-                    return Ok(self.answer(response, began));
+                    let limits = limits::read(response.headers());
+                    return Reply { limits, answer: Ok(self.answer(response, began)) };
                 }
-                Err(fault) => match options.without(&fault).filter(|_| calls < CALLS_MAX) {
-                    Some(others) => options = others,
-                    None => return Err(self.error(fault)),
-                },
+                Err((mut limits, fault)) => {
+                    if let Some(others) = options.without(&fault).filter(|_| calls < CALLS_MAX) {
+                        options = others;
+                    } else {
+                        let named = || limits::account_in_text(&fault.message);
+                        limits.account = limits.account.or_else(named);
+                        return Reply { limits, answer: Err(self.error(fault)) };
+                    }
+                }
             }
             calls += 1;
         }
@@ -168,14 +208,15 @@ impl OpenAi {
     /// One call, up to the headers of an answer that is a stream.
     async fn attempt(
         &self,
+        key: usize,
         request: &Request,
         options: Options,
         deadline: Instant,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, (Limits, Fault)> {
         let model = request.model.as_deref().unwrap_or(&self.model);
         let body = Body::new(self.api, model, &request.messages, options);
         let send = || {
-            let call = self.client.post(self.url.clone());
+            let call = self.with_key(self.client.post(self.url.clone()), key);
             call.header(RUN_HEADER, request.run.to_string()).json(&body).send()
         };
         // A connection that was kept may be gone by now, and one that a killed process left may
@@ -188,14 +229,46 @@ impl OpenAi {
         };
         match timeout_at(deadline, call).await {
             Ok(Ok(response)) if is_stream(self.api, &response) => Ok(response),
-            Ok(Ok(response)) => Err(read_failure(response).await),
-            Ok(Err(error)) => Err(self.unsent(error)),
-            Err(_) => Err(self.silent()),
+            Ok(Ok(response)) => {
+                let limits = limits::read(response.headers());
+                Err((limits, read_failure(response).await))
+            }
+            Ok(Err(error)) => Err((Limits::default(), self.unsent(error))),
+            Err(_) => Err((Limits::default(), self.silent())),
+        }
+    }
+
+    fn with_key(&self, call: RequestBuilder, key: usize) -> RequestBuilder {
+        match self.bearers.get(key) {
+            Some(bearer) => call.header(AUTHORIZATION, bearer.clone()),
+            None => call,
+        }
+    }
+
+    /// Lists the models, which costs nothing and needs a key.
+    async fn check(&self, key: usize) -> KeyCheck {
+        let call = self.with_key(self.client.get(self.models_url.clone()), key);
+        let Ok(response) = call.timeout(self.timeouts.connect + CHECK_TIMEOUT).send().await else {
+            return KeyCheck::Unknown;
+        };
+        if response.status().is_success() {
+            return KeyCheck::Accepted;
+        }
+        match read_failure(response).await.kind {
+            Kind::Unauthorized => KeyCheck::Refused,
+            Kind::Unreachable
+            | Kind::QuotaExhausted
+            | Kind::RateLimited
+            | Kind::ModelUnavailable
+            | Kind::Rejected
+            | Kind::Failed
+            | Kind::Stalled
+            | Kind::Broken => KeyCheck::Unknown,
         }
     }
 
     fn answer(&self, response: Response, began: Instant) -> DeltaStream {
-        let limits = Limits {
+        let limits = Patience {
             first_content: self.timeouts.first_content,
             spent: began.elapsed(),
             stall: self.timeouts.stall,
@@ -256,8 +329,24 @@ impl Provider for OpenAi {
         &self.model
     }
 
+    fn keys(&self) -> Vec<KeyInfo> {
+        self.keys.clone()
+    }
+
+    fn terms(&self) -> Terms {
+        self.terms
+    }
+
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, ProviderError>> {
-        Box::pin(self.call(request))
+        Box::pin(async { self.answered(0, request).await.answer })
+    }
+
+    fn call(&self, key: usize, request: Request) -> BoxFuture<'_, Reply> {
+        Box::pin(self.answered(key, request))
+    }
+
+    fn check_key(&self, key: usize) -> BoxFuture<'_, KeyCheck> {
+        Box::pin(self.check(key))
     }
 }
 
@@ -266,7 +355,18 @@ fn broke_off(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
-fn endpoint(base_url: &str, api: Api) -> Result<Url, &'static str> {
+/// A key as a header; none: it holds a character that no header takes.
+fn bearer(key: &ApiKey) -> Option<HeaderValue> {
+    sensitive(&format!("Bearer {}", key.secret.expose().trim()))
+}
+
+fn sensitive(secret: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(secret).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn endpoint(base_url: &str, path: &str) -> Result<Url, &'static str> {
     let mut url = Url::parse(base_url.trim())
         .map_err(|_| "is no URL; write it in full, such as http://host:port/v1")?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -278,30 +378,20 @@ fn endpoint(base_url: &str, api: Api) -> Result<Url, &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must end with a path, without ? or #");
     }
-    let path = format!("{}/{}", url.path().trim_end_matches('/'), api.path());
+    let path = format!("{}/{path}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     Ok(url)
 }
 
 fn headers(config: &OpenAiConfig) -> Result<HeaderMap, (&'static str, &'static str)> {
-    let value = |secret: &str| {
-        let mut value = HeaderValue::from_str(secret).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    };
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static(config.api.media_type()));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Some(key) = &config.api_key {
-        let bearer = value(&format!("Bearer {}", key.expose().trim()));
-        let problem = ("api_key", "holds a character that no key has, such as a line break");
-        headers.insert(AUTHORIZATION, bearer.ok_or(problem)?);
-    }
     for (name, secret) in &config.headers {
         let name =
             name.parse::<HeaderName>().map_err(|_| ("headers", "has a name that no header has"))?;
         let problem = ("headers", "has a value with a character that no header takes");
-        headers.insert(name, value(secret.expose()).ok_or(problem)?);
+        headers.insert(name, sensitive(secret.expose()).ok_or(problem)?);
     }
     Ok(headers)
 }

@@ -85,6 +85,14 @@ impl Api {
         }
     }
 
+    /// What lists its models: the cheapest call that needs a key.
+    pub(super) const fn models_path(self) -> &'static str {
+        match self {
+            Self::OpenAi => "models",
+            Self::Ollama => "tags",
+        }
+    }
+
     /// Media type of its answers.
     pub(super) const fn media_type(self) -> &'static str {
         match self {

@@ -42,22 +42,24 @@ pub(super) fn hint(headers: &HeaderMap, our_secs: u64) -> Option<u64> {
         let wait = value(header::RETRY_AFTER.as_str())?;
         seconds(wait, now_secs).or_else(|| Some(until(http_date(wait)?, now_secs)))
     };
-    let reset = || {
-        let used_up = |dimension: &&str| {
-            let left = value(&format!("x-ratelimit-remaining{dimension}"));
-            left.and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left <= 0.0)
-        };
-        let wait = |dimension: &str| {
-            let reset = value(&format!("x-ratelimit-reset{dimension}"))?;
-            seconds(reset, now_secs).or_else(|| go_duration(reset))
-        };
-        DIMENSIONS.iter().filter(|dimension| used_up(dimension)).filter_map(|d| wait(d)).max()
+    let used_up = |dimension: &&str| {
+        let left = value(&format!("x-ratelimit-remaining{dimension}"));
+        left.and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left <= 0.0)
     };
+    let waits = || DIMENSIONS.into_iter().filter(used_up).filter_map(|d| reset(headers, d)).max();
     millis("retry-after-ms")
         .or_else(|| millis("x-ms-retry-after-ms"))
         .or_else(retry_after)
-        .or_else(reset)
+        .or_else(waits)
         .map(whole_ms)
+}
+
+/// When all of a limit is there again, as its header says.
+pub(super) fn reset(headers: &HeaderMap, dimension: &str) -> Option<Duration> {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let now_secs = value(header::DATE.as_str()).and_then(http_date);
+    let reset = value(&format!("x-ratelimit-reset{dimension}"))?;
+    seconds(reset, now_secs).or_else(|| go_duration(reset))
 }
 
 /// The wait in milliseconds of a `RetryInfo` among the details of Google's errors.

@@ -1,7 +1,7 @@
-//! The internal port: is the node alive, is it ready, what does it count.
+//! The internal port: is the node alive, is it ready, what does it count, what are its keys like.
 
 use super::{Problem, Response, Route, reply};
-use greenroom_actors::port::BoxFuture;
+use greenroom_actors::{keypool::ProviderView, port::BoxFuture};
 use http::{HeaderValue, Method, StatusCode, header};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Serialize;
@@ -32,15 +32,25 @@ pub trait Readiness: Send + Sync {
     fn dependencies(&self) -> BoxFuture<'_, Vec<Dependency>>;
 }
 
+/// Tells what the providers' keys and quota groups are like.
+pub trait Providers: Send + Sync {
+    /// All providers. Holds no key.
+    fn providers(&self) -> BoxFuture<'_, Vec<ProviderView>>;
+}
+
 #[derive(Serialize)]
 struct Report {
     ready: bool,
     dependencies: Vec<Dependency>,
 }
 
-/// `/livez`, `/readyz` and `/metrics`.
+/// `/livez`, `/readyz`, `/metrics` and `/providers`.
 #[must_use]
-pub fn internal_routes(readiness: Arc<dyn Readiness>, registry: Arc<Registry>) -> Vec<Route> {
+pub fn internal_routes(
+    readiness: Arc<dyn Readiness>,
+    registry: Arc<Registry>,
+    providers: Arc<dyn Providers>,
+) -> Vec<Route> {
     vec![
         Route::at(Method::GET, "/livez", |_| async {
             Ok(reply(StatusCode::OK, &serde_json::json!({ "live": true })))
@@ -52,6 +62,10 @@ pub fn internal_routes(readiness: Arc<dyn Readiness>, registry: Arc<Registry>) -
         Route::at(Method::GET, "/metrics", move |_| {
             let registry = Arc::clone(&registry);
             async move { Ok(metrics(&registry)) }
+        }),
+        Route::at(Method::GET, "/providers", move |_| {
+            let providers = Arc::clone(&providers);
+            async move { Ok(reply(StatusCode::OK, &providers.providers().await)) }
         }),
     ]
 }

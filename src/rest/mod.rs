@@ -43,7 +43,7 @@ pub use compress::compressed;
 pub use context::Context;
 pub(crate) use finish::forbidden_origin;
 pub use finish::{Facts, Finish, RequestId};
-pub use internal::{Dependency, Readiness, internal_routes};
+pub use internal::{Dependency, Providers, Readiness, internal_routes};
 pub use limit::{Limits, LimitsConfig};
 pub use openapi::Operation;
 pub use origin::{OriginError, Origins};

@@ -36,6 +36,7 @@ mod tests {
         llm.called("openai", "a-model", "stop", None);
         let engine = Meter::default();
         engine.edits("gpt", &BTreeMap::from([("exact", 1)]));
+        engine.keypool.touch("openai");
         let mut text = String::new();
         encode(&mut text, &registry(&engine, &llm)).unwrap();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

@@ -1,7 +1,8 @@
-//! Whether this node should get new clients.
+//! What the internal port tells of this node: whether it should get new clients, and what its
+//! providers are like.
 
-use crate::rest::{Dependency, Readiness};
-use greenroom_actors::{Health, port::BoxFuture};
+use crate::rest::{Dependency, Providers, Readiness};
+use greenroom_actors::{Engine, Health, keypool::ProviderView, port::BoxFuture};
 use std::sync::Arc;
 
 /// Readiness as the engine's health says.
@@ -22,5 +23,15 @@ impl Readiness for EngineReadiness {
             reason: draining.then(|| "it is shutting down".to_owned()),
         };
         Box::pin(std::future::ready(vec![store, node]))
+    }
+}
+
+/// Providers as the engine knows them.
+#[derive(Debug)]
+pub(super) struct EngineProviders(pub(super) Arc<Engine>);
+
+impl Providers for EngineProviders {
+    fn providers(&self) -> BoxFuture<'_, Vec<ProviderView>> {
+        Box::pin(self.0.providers())
     }
 }

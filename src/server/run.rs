@@ -3,7 +3,7 @@
 use super::{
     Ready, Start, accounts, metrics,
     parts::{Parts, chain},
-    readiness::EngineReadiness,
+    readiness::{EngineProviders, EngineReadiness},
 };
 use crate::{
     config::Config,
@@ -101,7 +101,8 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let public = public.map_err(|error| unusable(&error))?;
     let registry = metrics::registry(&parts.engine.meter(), &parts.llm);
     let readiness = Arc::new(EngineReadiness(parts.engine.health()));
-    let api = Api::new(internal_routes(readiness, Arc::new(registry)));
+    let providers = Arc::new(EngineProviders(parts.engine.clone()));
+    let api = Api::new(internal_routes(readiness, Arc::new(registry), providers));
     let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;
     Ok((public, internal))
 }

@@ -31,7 +31,8 @@ async fn providers_are_listed_without_their_keys() {
     assert_eq!((&rows[0]["name"], &rows[0]["default"]), (&"mine".into(), &true.into()));
     assert_eq!((&rows[0]["kind"], &rows[0]["model"]), (&"custom".into(), &"a-model".into()));
     assert_eq!(rows[1]["base_url"], "http://gpu:11434/v1");
-    assert_eq!((&rows[1]["key"], &rows[1]["default"]), (&Value::Null, &false.into()));
+    assert_eq!((&rows[1]["keys"], &rows[1]["default"]), (&Value::Array(vec![]), &false.into()));
+    assert_eq!(rows[0]["keys"][0]["state"], "configured");
 }
 
 #[tokio::test]

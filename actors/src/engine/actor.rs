@@ -6,7 +6,8 @@ use crate::{
     health::Health,
     journal::{JournalHandle, LaneConfig, recover},
     keeper::KeeperActor,
-    llm::{LlmActor, LlmArguments, LlmHandle},
+    keypool::{KeyPoolActor, KeyPoolArguments, KeyPoolHandle, state::Settings},
+    llm::{LlmActor, LlmArguments, LlmHandle, Parties},
     meter::Meter,
     node::{EngineConfig, Node, Ports},
     permits::Permits,
@@ -107,15 +108,14 @@ async fn start(ports: Ports, config: EngineConfig, me: ActorCell) -> Result<Part
     let lane = LaneConfig { linger: config.linger };
     let journal = JournalHandle::spawn(ports.store.clone(), incarnation, lane, shared, me.clone());
     let journal = journal.await.map_err(spawn)?;
-    let llm = LlmArguments { providers: ports.providers, calls_max: config.provider_calls };
-    let (llm, _) = Actor::spawn_linked(None, LlmActor, llm, me.clone()).await.map_err(spawn)?;
+    let llm = providers(&ports, &config, &meter, me.clone()).await.map_err(spawn)?;
     let node = Arc::new(Node {
         store: ports.store,
         clock: ports.clock,
         authenticator: ports.authenticator,
         limiter: ports.limiter,
         journal,
-        llm: LlmHandle::new(llm),
+        llm,
         permits: Permits::new(config.runs_per_user, meter.clone()),
         config,
         meter,
@@ -129,4 +129,36 @@ async fn start(ports: Ports, config: EngineConfig, me: ActorCell) -> Result<Part
     Actor::spawn_linked(None, KeeperActor, node.clone(), me).await.map_err(spawn)?;
     let (sessions, users) = (SessionsHandle::new(sessions), UsersHandle::new(users));
     Ok(Parts { edge: Edge { node, sessions, users }, owned })
+}
+
+/// The key pool, and the providers that it finds keys of.
+async fn providers(
+    ports: &Ports,
+    config: &EngineConfig,
+    meter: &Meter,
+    me: ActorCell,
+) -> Result<LlmHandle, ractor::SpawnErr> {
+    let pool = KeyPoolArguments {
+        providers: ports.providers.clone(),
+        settings: Settings {
+            selection: config.key_selection,
+            waiting_max: config.provider_waiting,
+            exhausted: config.key_exhausted,
+            calls_max: config.provider_calls,
+        },
+        store: ports.store.clone(),
+        clock: ports.clock.clone(),
+        meter: meter.keypool.clone(),
+    };
+    let (pool, _) = Actor::spawn_linked(None, KeyPoolActor, pool, me.clone()).await?;
+    let (providers, meter) = (ports.providers.clone(), meter.keypool.clone());
+    let (actor, _) =
+        Actor::spawn_linked(None, LlmActor, LlmArguments { providers, meter }, me).await?;
+    Ok(LlmHandle::new(Parties {
+        actor,
+        pool: KeyPoolHandle::new(pool),
+        providers: ports.providers.clone(),
+        fallbacks: config.provider_fallbacks.clone(),
+        wait: config.provider_wait,
+    }))
 }

@@ -4,6 +4,7 @@ use super::actor::{EngineActor, EngineArguments, Parts};
 use crate::{
     connection::{Done, Follower, Tree, dispatch, serve},
     health::Health,
+    keypool::ProviderView,
     meter::Meter,
     node::{EngineConfig, Ports},
     port::{Incarnation, Limited, Principal, SignIn, Socket, StoreError},
@@ -153,6 +154,12 @@ impl Engine {
     /// Resolves when the engine has failed and cannot go on; pending for ever otherwise.
     pub async fn failed(&self) {
         self.ended.cancelled().await;
+    }
+
+    /// All providers with their quota groups and keys as they are; empty while the engine goes
+    /// down.
+    pub async fn providers(&self) -> Vec<ProviderView> {
+        self.parts.edge.node.llm.view().await.unwrap_or_default()
     }
 
     /// This life of the node's journal.

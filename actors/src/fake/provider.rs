@@ -74,9 +74,14 @@ impl Call {
     }
 
     /// Fails the call before its answer has begun.
-    pub fn refuse(mut self, kind: ProviderErrorKind) {
+    pub fn refuse(self, kind: ProviderErrorKind) {
+        self.refuse_with(FakeProvider::error(kind));
+    }
+
+    /// Likewise, with this error.
+    pub fn refuse_with(mut self, error: ProviderError) {
         if let Some(begin) = self.begin.take() {
-            let _ = begin.send(Err(FakeProvider::error(kind)));
+            let _ = begin.send(Err(error));
         }
     }
 

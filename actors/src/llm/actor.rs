@@ -1,26 +1,28 @@
 //! The supervisor of all providers.
 
-use super::provider::{ProviderActor, ProviderHandle};
-use crate::port::Provider;
+use super::{
+    call::Parts,
+    provider::{ProviderActor, ProviderHandle},
+};
+use crate::{keypool::Meter, port::Provider};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{fmt, sync::Arc};
-use tokio::sync::oneshot;
 
 /// One variant a method of [`super::LlmHandle`].
 pub(crate) enum Message {
-    Provider { reply: oneshot::Sender<Option<ProviderHandle>> },
+    Drain(Box<Parts>),
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Provider")
+        f.write_str("Drain")
     }
 }
 
-/// What the actor needs: providers in order of preference, and calls at a time to each.
+/// What the actor needs: providers in order of preference.
 pub(crate) struct LlmArguments {
     pub(crate) providers: Vec<Arc<dyn Provider>>,
-    pub(crate) calls_max: u32,
+    pub(crate) meter: Meter,
 }
 
 /// What the actor holds, in order of preference.
@@ -56,12 +58,14 @@ impl Actor for LlmActor {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let Message::Provider { reply } = message;
-        let _ = reply.send(state.actors.first().map(|(_, handle)| handle.clone()));
+        let Message::Drain(parts) = message;
+        if let Some((_, provider)) = state.actors.get(parts.ticket.provider_index()) {
+            provider.drain(parts);
+        }
         Ok(())
     }
 
-    /// A provider's actor that failed is started again; calls under way keep their places.
+    /// A provider's actor that failed is started again.
     async fn handle_supervisor_evt(
         &self,
         myself: ActorRef<Message>,
@@ -85,7 +89,7 @@ impl Actor for LlmActor {
 impl State {
     async fn start(&mut self, at: usize, supervisor: ActorCell) -> Result<(), ActorProcessingErr> {
         let Some(provider) = self.arguments.providers.get(at) else { return Ok(()) };
-        let arguments = (provider.clone(), self.arguments.calls_max);
+        let arguments = (provider.name().to_owned(), self.arguments.meter.clone());
         let (actor, _) = Actor::spawn_linked(None, ProviderActor, arguments, supervisor).await?;
         let row = (actor.get_id(), ProviderHandle::new(actor));
         match self.actors.get_mut(at) {

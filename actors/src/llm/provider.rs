@@ -1,44 +1,38 @@
-//! One provider: hands out places for calls. The call itself is the run's, so that a run that
-//! ends closes its call in the same moment.
+//! One provider: reads answers to their end that nobody wants any more, where they are billed all
+//! the same. So what they used becomes known, and their place is taken until they are over.
+//!
+//! A call that goes on is its run's, so that a run which ends closes it in the same moment.
 
-use super::handle::busy;
-use crate::port::Provider;
-use greenroom_protocol::error::ErrorBody;
+use super::call::Parts;
+use crate::{keypool::Meter, port::Delta};
+use futures_util::StreamExt as _;
+use greenroom_protocol::event::Usage;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::{fmt, sync::Arc, time::Duration};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::timeout,
-};
+use std::{fmt, time::Duration};
+use tokio::{task::JoinSet, time::timeout};
 
-/// A place for one call; given back when dropped.
-pub(crate) struct Ticket {
-    /// Whom to call.
-    pub(crate) provider: Arc<dyn Provider>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.provider.name()).finish()
-    }
-}
+/// Answers read to their end at a time; a further one is closed.
+const DRAINS_MAX: usize = 64;
+/// Longest time for one; then it is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One variant a method of [`ProviderHandle`].
 pub(crate) enum Message {
-    Places { reply: oneshot::Sender<(Arc<dyn Provider>, Arc<Semaphore>)> },
+    Drain(Box<Parts>),
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Places")
+        f.write_str("Drain")
     }
 }
 
 /// What the actor holds.
 pub(crate) struct State {
-    provider: Arc<dyn Provider>,
-    places: Arc<Semaphore>,
+    name: String,
+    meter: Meter,
+    /// Closed with the actor.
+    draining: JoinSet<()>,
 }
 
 /// One provider.
@@ -48,25 +42,31 @@ pub(crate) struct ProviderActor;
 impl Actor for ProviderActor {
     type Msg = Message;
     type State = State;
-    type Arguments = (Arc<dyn Provider>, u32);
+    type Arguments = (String, Meter);
 
     async fn pre_start(
         &self,
         _: ActorRef<Message>,
-        (provider, calls_max): (Arc<dyn Provider>, u32),
+        (name, meter): (String, Meter),
     ) -> Result<State, ActorProcessingErr> {
-        let calls_max = usize::try_from(calls_max)?.min(Semaphore::MAX_PERMITS);
-        Ok(State { provider, places: Arc::new(Semaphore::new(calls_max)) })
+        Ok(State { name, meter, draining: JoinSet::new() })
     }
 
     async fn handle(
         &self,
         _: ActorRef<Message>,
-        message: Message,
+        Message::Drain(parts): Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let Message::Places { reply } = message;
-        let _ = reply.send((state.provider.clone(), state.places.clone()));
+        while state.draining.try_join_next().is_some() {}
+        if state.draining.len() < DRAINS_MAX {
+            let (name, meter) = (state.name.clone(), state.meter.clone());
+            state.draining.spawn(async move {
+                if let Some(usage) = drain(*parts).await {
+                    meter.drained(&name, usage.output_tokens);
+                }
+            });
+        }
         Ok(())
     }
 
@@ -81,6 +81,21 @@ impl Actor for ProviderActor {
     }
 }
 
+/// Reads an answer to its end; what it used, as its provider says.
+async fn drain(Parts { mut stream, ticket }: Parts) -> Option<Usage> {
+    let mut used = None;
+    let read = async {
+        while let Some(Ok(delta)) = stream.next().await {
+            if let Delta::Usage(usage) = delta {
+                used = Some(usage);
+            }
+        }
+    };
+    let _ = timeout(DRAIN_TIMEOUT, read).await;
+    drop(ticket);
+    used
+}
+
 /// A provider's public face.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderHandle(ActorRef<Message>);
@@ -90,18 +105,8 @@ impl ProviderHandle {
         Self(actor)
     }
 
-    /// A place for one call; waits at most `wait` for one to be free, first come first served.
-    ///
-    /// # Errors
-    /// What the run ends with.
-    pub(super) async fn ticket(&self, wait: Duration) -> Result<Ticket, ErrorBody> {
-        let (reply, answer) = oneshot::channel();
-        self.0.cast(Message::Places { reply }).map_err(|_| ErrorBody::internal())?;
-        let (provider, places) = answer.await.map_err(|_| ErrorBody::internal())?;
-        match timeout(wait, places.acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Ticket { provider, _place: place }),
-            Ok(Err(_)) => Err(ErrorBody::internal()),
-            Err(_) => Err(busy(provider.name(), wait)),
-        }
+    /// Has an answer read to its end.
+    pub(super) fn drain(&self, parts: Box<Parts>) {
+        let _ = self.0.cast(Message::Drain(parts)); // else it is closed here
     }
 }

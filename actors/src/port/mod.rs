@@ -20,7 +20,8 @@ pub use journal::{Appended, Incarnation, Journal, Position, Record};
 pub use limiter::{Limited, Limiter, Unlimited};
 pub use objects::{Object, ObjectKind, Objects, Oid, OidError};
 pub use provider::{
-    Delta, DeltaStream, Finish, Message, Provider, ProviderError, ProviderErrorKind, Request, Role,
+    Allowance, Delta, DeltaStream, Finish, KeyCheck, KeyInfo, Limits, Message, Provider,
+    ProviderError, ProviderErrorKind, Reply, Request, Role, Terms,
 };
 pub use segments::{Segment, Segments, Snapshot};
 pub use sessions::{Claim, Created, Origin, Page, Projection, SessionRow, Sessions};

@@ -81,6 +81,8 @@ pub enum ProviderErrorKind {
     QuotaExhausted,
     /// 429.
     RateLimited,
+    /// The key may not use the model, or the provider has no such model.
+    ModelUnavailable,
     /// Another 4xx: the request is at fault.
     Rejected,
     /// 5xx or an error inside a stream.
@@ -117,7 +119,9 @@ impl ProviderError {
             ProviderErrorKind::QuotaExhausted | ProviderErrorKind::RateLimited => {
                 (Code::ResourceExhausted, Reason::ProviderRateLimited)
             }
-            ProviderErrorKind::Rejected => (Code::FailedPrecondition, Reason::ProviderRejected),
+            ProviderErrorKind::ModelUnavailable | ProviderErrorKind::Rejected => {
+                (Code::FailedPrecondition, Reason::ProviderRejected)
+            }
             ProviderErrorKind::Failed => (Code::Unavailable, Reason::ProviderFailed),
             ProviderErrorKind::Stalled => (Code::DeadlineExceeded, Reason::ProviderStalled),
             ProviderErrorKind::Broken => (Code::Unavailable, Reason::ProviderBroken),
@@ -128,6 +132,80 @@ impl ProviderError {
         }
         body
     }
+}
+
+/// A key of a provider, without the key itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Tells keys apart without telling them; none: the provider needs no key.
+    pub fingerprint: Option<String>,
+    /// The account whose limits it shares, as configured; none: one of its own.
+    pub account: Option<String>,
+}
+
+/// What is left of one limit of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The limit.
+    pub limit: u64,
+    /// What is left of it.
+    pub left: u64,
+    /// When all of it is there again, in milliseconds from now.
+    pub reset_ms: u64,
+}
+
+/// What an answer tells of the limits of the account whose key was used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls.
+    pub requests: Option<Allowance>,
+    /// Tokens.
+    pub tokens: Option<Allowance>,
+    /// The account's name at the provider: keys that tell the same one share their limits.
+    pub account: Option<String>,
+}
+
+/// What a provider's accounts may do, and how it bills; the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Calls a minute of an account for one model; none: what the provider tells.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute of an account for one model; none: what the provider tells.
+    pub tokens_per_minute: Option<u32>,
+    /// Tokens that a call is counted with for its answer before it is there.
+    pub answer_tokens: u32,
+    /// Whether an answer that nobody wants any more is billed to its end all the same: it is read
+    /// to there, so that its true usage is known.
+    pub drains: bool,
+}
+
+impl Terms {
+    /// No limits are known, and what is left unread is not billed.
+    pub const NONE: Self = Self {
+        requests_per_minute: None,
+        tokens_per_minute: None,
+        answer_tokens: 0,
+        drains: false,
+    };
+}
+
+/// A provider's answer to one call.
+pub struct Reply {
+    /// What it tells of the key's limits, whether it answers or refuses.
+    pub limits: Limits,
+    /// The answer, once it has begun.
+    pub answer: Result<DeltaStream, ProviderError>,
+}
+
+/// What a look at a key alone shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCheck {
+    /// It is accepted.
+    Accepted,
+    /// It is refused.
+    Refused,
+    /// Nothing: the provider could not be asked, or answered something else.
+    Unknown,
 }
 
 /// A provider.
@@ -143,8 +221,36 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// Begins a call: resolves once the provider's answer has begun.
+    /// Its keys; one without a fingerprint where it needs none.
+    fn keys(&self) -> Vec<KeyInfo> {
+        vec![KeyInfo::default()]
+    }
+
+    /// What its accounts may do.
+    fn terms(&self) -> Terms {
+        Terms::NONE
+    }
+
+    /// Begins a call with the first key: resolves once the provider's answer has begun.
     ///
     /// Bounded inside: connecting, the first content and every pause have their time limits.
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, ProviderError>>;
+
+    /// Begins a call with a key by its place in [`Self::keys`].
+    fn call(&self, key: usize, request: Request) -> BoxFuture<'_, Reply> {
+        debug_assert_eq!(key, 0, "a provider with several keys tells them apart");
+        Box::pin(async { Reply { limits: Limits::default(), answer: self.stream(request).await } })
+    }
+
+    /// Looks whether a key is accepted, at no cost. Bounded inside.
+    fn check_key(&self, _key: usize) -> BoxFuture<'_, KeyCheck> {
+        Box::pin(async { KeyCheck::Unknown })
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let answer = self.answer.as_ref().map(|_| "a stream");
+        f.debug_struct("Reply").field("limits", &self.limits).field("answer", &answer).finish()
+    }
 }

@@ -1,13 +1,23 @@
 //! Reading an answer: provider to outbox, with the orders and batches that go on meanwhile.
 
-use super::{drive::Stop, handle::End, mouth::Mouth, output::Output, usage};
+use super::{
+    caller::{Called, Caller},
+    drive::Stop,
+    handle::End,
+    mouth::Mouth,
+    output::Output,
+    usage,
+};
 use crate::{
-    llm::Ticket,
+    keypool::Ticket,
     node::Node,
     port::{Delta, DeltaStream, Finish, ProviderError, Request},
 };
 use futures_util::{Stream, StreamExt};
-use greenroom_protocol::event::{Event, Usage, UsageSource};
+use greenroom_protocol::{
+    error::ErrorBody,
+    event::{Event, Usage, UsageSource},
+};
 use std::{
     ops::ControlFlow,
     pin::{Pin, pin},
@@ -78,19 +88,16 @@ impl<'a> Answer<'a> {
     /// Calls the provider and reads its answer. The call closes when this returns.
     pub(super) async fn read(
         mut self,
-        ticket: Ticket,
+        (caller, ticket): (&mut Caller<'_>, Ticket),
         request: Request,
         mouth: &mut Mouth,
     ) -> Result<Answered, Stop> {
-        let call = ticket.provider.stream(request);
-        let stream = tokio::select! {
-            stream = call => stream,
-            () = self.end.asked() => return Ok(self.ended(None)),
+        let call = match caller.call(ticket, request, mouth).await? {
+            Called::Answer(call) => call,
+            Called::Failed(error) => return Ok(self.failed(error)),
+            Called::Asked => return Ok(self.ended(None)),
         };
-        let failure = match stream {
-            Ok(stream) => self.deltas(stream, mouth).await?,
-            Err(error) => return Ok(self.failed(&error)),
-        };
+        let failure = self.deltas(Box::pin(call), mouth).await?;
         Ok(self.ended(failure))
     }
 
@@ -205,8 +212,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    fn failed(self, error: &ProviderError) -> Answered {
-        let failure = Some(Stop::failed(error.body()));
+    fn failed(self, error: ErrorBody) -> Answered {
+        let failure = Some(Stop::failed(error));
         Answered { output: self.output, finish: None, usage: None, failure }
     }
 

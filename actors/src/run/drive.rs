@@ -4,6 +4,7 @@ use super::{
     RunArguments,
     answer::{Answer, Answered},
     artifact,
+    caller::Caller,
     mouth::Mouth,
     outbox::Window,
     output::{Output, edit_failed},
@@ -15,7 +16,6 @@ use super::{
     usage,
 };
 use crate::{
-    llm::Ticket,
     plant::{self, Plant},
     port::{Message, Oid, Request, StoreError},
     session::{RunSpec, RunStopped, reader},
@@ -170,18 +170,10 @@ impl Drive {
         replay: Replay,
     ) -> Result<super::Changes, Stop> {
         let limits = self.arguments.node.config.output;
-        let ticket = self.ticket().await?;
-        let run = self.spec().run.run;
-        if self.spec().attempt == 1 {
-            let model = self.model(&ticket);
-            let provider = ticket.provider.name().to_owned();
-            self.mouth.outbox.push(Event::RunStarted { run, provider, model });
-        }
-        self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
         let done = (self.spec().attempt > 1).then(|| replay.changes().clone());
         let (tag, messages) = self.prompt(project, done.as_ref(), None)?;
         let output = Output::resume(&tag, limits, replay).over(Arc::clone(&project.contents));
-        let mut output = self.call(ticket, messages, output).await?;
+        let mut output = self.call(messages, output, true).await?;
         for remedy in Remedy::ALL {
             let failures: Vec<_> = output.failures().cloned().collect();
             if failures.is_empty() {
@@ -189,8 +181,7 @@ impl Drive {
             }
             let mend = Mend { failures: &failures, remedy };
             let (tag, messages) = self.prompt(project, Some(output.changes()), Some(mend))?;
-            let ticket = self.ticket().await?;
-            output = self.call(ticket, messages, output.mending(&tag)).await?;
+            output = self.call(messages, output.mending(&tag), false).await?;
         }
         if let Some(failure) = output.failures().next() {
             return Err(Stop::failed(edit_failed(&format!(
@@ -202,36 +193,33 @@ impl Drive {
         Ok(output.changes().clone())
     }
 
-    async fn ticket(&self) -> Result<Ticket, Stop> {
-        let node = &self.arguments.node;
-        tokio::select! {
-            ticket = node.llm.ticket(node.config.provider_wait) => ticket.map_err(Stop::failed),
-            () = self.arguments.end.asked() => Err(self.asked_to_end()),
-        }
-    }
-
-    fn model(&self, ticket: &Ticket) -> String {
-        let model = self.spec().run.model.clone();
-        model.unwrap_or_else(|| ticket.provider.default_model().to_owned())
-    }
-
-    /// Makes one call and reads its answer to the end.
+    /// Makes one call and reads its answer to the end. The first one of an attempt begins the step.
     async fn call(
         &mut self,
-        ticket: Ticket,
         messages: Vec<Message>,
         output: Output,
+        is_first: bool,
     ) -> Result<Output, Stop> {
+        let (node, end) = (self.arguments.node.clone(), self.arguments.end.clone());
+        let input_tokens = usage::estimate(messages.iter().map(|message| message.content.len()));
+        let RunSpec { ref run, attempt, .. } = self.arguments.spec;
+        let (run, model) = (run.run, run.model.clone());
+        let mut caller = Caller::new((&node, &end), run, model.as_deref(), input_tokens)?;
+        let ticket = caller.ticket(&mut self.mouth).await?.ok_or_else(|| self.asked_to_end())?;
+        let answering = ticket.model().to_owned();
+        if is_first && attempt == 1 {
+            let (provider, model) = (ticket.provider.name().to_owned(), answering.clone());
+            self.mouth.outbox.push(Event::RunStarted { run, provider, model });
+        }
+        if is_first {
+            self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
+        }
         // Durable before the call: a call that the log does not know is never made.
         self.mouth.drain().await?;
-        let node = self.arguments.node.clone();
-        let model = self.model(&ticket);
-        let input_tokens = usage::estimate(messages.iter().map(|message| message.content.len()));
-        let RunSpec { ref run, .. } = *self.spec();
-        let request = Request { run: run.run, model: run.model.clone(), messages };
+        let request = Request { run, model, messages };
         let answer = Answer::new(&node, &self.arguments.end, output, input_tokens);
         let Answered { mut output, finish, usage, failure } =
-            answer.read(ticket, request, &mut self.mouth).await?;
+            answer.read((&mut caller, ticket), request, &mut self.mouth).await?;
         let complete = matches!(finish, Some(crate::port::Finish::Stop)) && failure.is_none();
         let ending = if complete { artifact::Ending::Stopped } else { artifact::Ending::CutOff };
         let mut events = Vec::new();
@@ -239,7 +227,7 @@ impl Drive {
         let complete = complete || (within_file && plant::is(Plant::TruncatedFileCommitted));
         events.into_iter().for_each(|event| self.mouth.outbox.push(event));
         self.say_usage(usage);
-        node.meter.edits(&model, output.tally());
+        node.meter.edits(&answering, output.tally());
         if let Some(failure) = failure.filter(|_| !complete) {
             return Err(failure);
         }

@@ -7,6 +7,7 @@
 mod actor;
 mod answer;
 pub mod artifact;
+mod caller;
 mod changes;
 mod drive;
 pub mod edit;

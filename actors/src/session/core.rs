@@ -138,6 +138,24 @@ pub(crate) fn create_hash(title: &str) -> u64 {
     hash(&["session.create", title])
 }
 
+/// Hash of the command that a notice stands for; none: it stands for none.
+fn notice_hash(
+    notice: Notice,
+    message: &str,
+    (run, start): (Option<RunId>, Option<CommandId>),
+) -> Option<u64> {
+    match notice {
+        Notice::SessionCreated => Some(create_hash(message)),
+        Notice::SessionClosed => Some(close_hash()),
+        Notice::CancelRequested => Some(cancel_hash(run.filter(|_| start.is_none()), start)),
+        Notice::InterruptRequested
+        | Notice::FileRejected
+        | Notice::ProviderWait
+        | Notice::ProviderChanged
+        | Notice::Unknown => None,
+    }
+}
+
 impl Core {
     /// Applies one entry.
     pub(crate) fn apply(&mut self, seq: Seq, ts: u64, event: &Event) {
@@ -147,15 +165,8 @@ impl Core {
         match event {
             Event::Notice { notice, by: _, cid, run, start_cid, message } => {
                 self.apply_notice(*notice, (*run, *start_cid), ts);
-                let hash = match notice {
-                    Notice::SessionCreated => create_hash(message),
-                    Notice::SessionClosed => close_hash(),
-                    Notice::CancelRequested => {
-                        cancel_hash(if start_cid.is_some() { None } else { *run }, *start_cid)
-                    }
-                    Notice::InterruptRequested | Notice::FileRejected | Notice::Unknown => return,
-                };
-                if let Some(cid) = *cid {
+                let hash = notice_hash(*notice, message, (*run, *start_cid));
+                if let (Some(cid), Some(hash)) = (*cid, hash) {
                     self.remember(cid, Accepted { seq, at_ms: ts, hash, run: *run });
                 }
             }
@@ -234,7 +245,11 @@ impl Core {
                     run.ending = run.ending.or(Some(Ending::Interrupted));
                 }
             }
-            Notice::SessionCreated | Notice::FileRejected | Notice::Unknown => {}
+            Notice::SessionCreated
+            | Notice::FileRejected
+            | Notice::ProviderWait
+            | Notice::ProviderChanged
+            | Notice::Unknown => {}
         }
     }
 

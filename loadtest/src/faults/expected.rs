@@ -1,4 +1,8 @@
 //! How a run must end whose provider meets a mixture of faults. Pure.
+//!
+//! While nothing of an answer was shown, the server calls again where that may help: after a limit's
+//! wait, if the run may wait so long, and once more after a failure that may be over. Nothing can
+//! take the place of the only key, so that an account without money and silence end the run.
 
 use crate::provider::{
     Api,
@@ -10,12 +14,16 @@ use greenroom_protocol::{error::Reason, event::UsageSource};
 /// test; one that is over sooner may be read to its end.
 const DRIP_BYTES_MAX: u64 = 600;
 
+/// How long a run waits for a key with room, with the settings of the test; no limit's wait is near
+/// it, with the fifth more that the server may add.
+pub(super) const WAIT_SECS: u64 = 20;
+
 /// How a run must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// Why it fails; none: it completes.
     pub reason: Option<Reason>,
-    /// The wait that the error names, in milliseconds.
+    /// The least wait that the error names, in milliseconds; none: it does not matter.
     pub retry_after_ms: Option<u64>,
     /// Whose word the usage is; none: it does not matter.
     pub usage: Option<UsageSource>,
@@ -31,13 +39,21 @@ impl Expected {
 /// the answer's text, `is_again` whether a further call of the run meets the mixture as well.
 #[must_use]
 pub fn expected(api: Api, mixture: &Mixture, is_again: bool, bytes: u64) -> Vec<Expected> {
-    match mixture.refusal() {
-        // A connection that breaks before an answer is tried once more.
-        Some(Refusal::HangUp) if !is_again => return vec![whole(api, &Mixture::default())],
-        Some(refusal) => return vec![refused(refusal)],
+    let breaks = mixture.breaks().filter(|(at, _)| *at <= bytes);
+    let before = match (mixture.refusal(), breaks) {
+        (Some(refusal), _) => Some((refused(refusal), is_cured(refusal))),
+        // Reasoning is shown, tool calls are not.
+        (None, Some((0, how))) if !mixture.has(Form::Think) => {
+            let end = broken(how);
+            Some((end, end.reason != Some(Reason::ProviderStalled)))
+        }
+        (None, _) => None,
+    };
+    match before {
+        Some((_, true)) if !is_again => return vec![whole(api, &Mixture::default())],
+        Some((end, _)) => return vec![end],
         None => {}
     }
-    let breaks = mixture.breaks().filter(|(at, _)| *at <= bytes);
     let last = breaks.map_or_else(|| whole(api, mixture), |(_, how)| broken(how));
     let stop = breaks.map_or(bytes, |(at, _)| at);
     let stalled = Expected::failed(Reason::ProviderStalled);
@@ -58,9 +74,27 @@ fn refused(refusal: Refusal) -> Expected {
         Refusal::Failed => {
             Expected { retry_after_ms: Some(1000), ..Expected::failed(Reason::ProviderFailed) }
         }
-        Refusal::BadGateway | Refusal::ErrorBody => Expected::failed(Reason::ProviderFailed),
+        // A page of a proxy says nothing about the key.
+        Refusal::UnauthorizedPage | Refusal::BadGateway | Refusal::ErrorBody => {
+            Expected::failed(Reason::ProviderFailed)
+        }
         Refusal::HangUp => Expected::failed(Reason::ProviderBroken),
         Refusal::Silent => Expected::failed(Reason::ProviderStalled),
+    }
+}
+
+/// Whether a further call is made that may come to an answer.
+fn is_cured(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::RateLimited(wait) => wait.ms().is_none_or(|ms| ms < WAIT_SECS * 1000),
+        // By itself the key is accepted.
+        Refusal::Unauthorized
+        | Refusal::UnauthorizedPage
+        | Refusal::Failed
+        | Refusal::BadGateway
+        | Refusal::ErrorBody
+        | Refusal::HangUp => true,
+        Refusal::PaymentRequired | Refusal::Silent => false,
     }
 }
 
@@ -112,6 +146,8 @@ mod tests {
             ("502", Reason::ProviderFailed),
             ("silent", Reason::ProviderStalled),
             ("hang-up", Reason::ProviderBroken),
+            ("401-page", Reason::ProviderFailed),
+            ("cut=0", Reason::ProviderBroken),
             ("cut=1000", Reason::ProviderBroken),
             ("cut=9,error=8", Reason::ProviderFailed),
             ("drip=40", Reason::ProviderStalled),
@@ -129,7 +165,14 @@ mod tests {
         for text in ["cut=1001", "no-done", "no-finish", "finish=because", "think,tools,crlf"] {
             assert_eq!(reasons(text, true), [None], "{text}");
         }
-        assert_eq!(reasons("hang-up", false), [None], "tried once more");
+        for text in
+            ["hang-up", "429=date", "429=none", "401", "401-page", "500", "cut=0", "error=0"]
+        {
+            assert_eq!(reasons(text, false), [None], "{text} is tried once more");
+        }
+        for text in ["429=google", "402", "silent", "stall=0", "cut=0,think", "cut=40"] {
+            assert_eq!(reasons(text, false), reasons(text, true), "{text} is not");
+        }
         let late = [Some(Reason::ProviderStalled), None];
         assert_eq!(reasons("drip=900", true), late, "it may be over before it is given up");
     }

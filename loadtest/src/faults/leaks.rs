@@ -5,8 +5,9 @@ use anyhow::{Context, Result};
 use std::{fmt, time::Duration};
 use tokio::time::{self, Instant};
 
-/// How long a server may take to give back what it held for clients and runs that are gone.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a server may take to give back what it held for clients and runs that are gone. A
+/// common client of HTTP looks after its idle connections every 30 s, by a task that ends only then.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// So many looks that are alike make it quiet.

@@ -105,8 +105,12 @@ fn environment(api: Api) -> Vec<(String, String)> {
         ("PROVIDERS__STANDIN__TIMEOUTS__CHARS_PER_SEC_MIN", "100"),
         ("PROVIDERS__STANDIN__TIMEOUTS__RATE_WINDOW_MS", "4000"),
         ("SESSION__HIBERNATE_AFTER_SECS", "1"),
+        ("KEYPOOL__EXHAUSTED_SECS", "1"),
     ];
-    values.map(|(key, value)| (format!("GREENROOM__{key}"), value.to_owned())).into()
+    let wait = ("RUNS__PROVIDER_WAIT_SECS".to_owned(), expected::WAIT_SECS.to_string());
+    let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let values = values.into_iter().chain([wait]);
+    values.map(|(key, value)| (format!("GREENROOM__{key}"), value)).collect()
 }
 
 async fn carry_out(

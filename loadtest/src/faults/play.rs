@@ -265,7 +265,7 @@ fn ended(run: &RunLog) -> Option<Expected> {
 fn is_met(right: &Expected, end: Option<&Expected>) -> bool {
     end.is_some_and(|end| {
         end.reason == right.reason
-            && end.retry_after_ms == right.retry_after_ms
+            && end.retry_after_ms.unwrap_or(0) >= right.retry_after_ms.unwrap_or(0)
             && (right.usage.is_none() || end.usage == right.usage)
     })
 }

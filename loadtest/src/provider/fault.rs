@@ -10,7 +10,7 @@ Faults, several of one call with a comma in between:
   429, 429=WAIT       refused; WAIT is how it says when to come back: seconds, fraction, date,
                       ms, azure, reset, epoch, text, google, none
   401, 402, 500       refused, with the error that providers send
-  502                 a web page of a proxy
+  401-page, 502       a web page of a proxy
   error-body          status 200 with an error instead of a stream
   hang-up             the connection ends before an answer
   silent              no answer at all
@@ -72,6 +72,8 @@ pub enum Refusal {
     RateLimited(Wait),
     /// Status 401.
     Unauthorized,
+    /// Status 401 with a web page, as a proxy sends it.
+    UnauthorizedPage,
     /// Status 402.
     PaymentRequired,
     /// Status 500.
@@ -132,8 +134,9 @@ pub enum Form {
     Tools,
 }
 
-const REFUSALS: [(&str, Refusal); 7] = [
+const REFUSALS: [(&str, Refusal); 8] = [
     ("401", Refusal::Unauthorized),
+    ("401-page", Refusal::UnauthorizedPage),
     ("402", Refusal::PaymentRequired),
     ("500", Refusal::Failed),
     ("502", Refusal::BadGateway),

@@ -16,6 +16,8 @@ pub(super) struct Request {
     pub(super) path: String,
     /// Header `x-greenroom-run`.
     pub(super) run: Option<String>,
+    /// The key of header `authorization`.
+    pub(super) key: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -76,12 +78,13 @@ fn parse(read: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
         return Err(bad("no request line"));
     };
-    let (mut run, mut length) = (None, 0_usize);
+    let (mut run, mut key, mut length) = (None, None, 0_usize);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().map_err(|_| bad("content-length"))?,
             "transfer-encoding" => return Err(bad("send the body with a content-length")),
             "x-greenroom-run" => run = Some(value.trim().to_owned()),
+            "authorization" => key = value.trim().strip_prefix("Bearer ").map(str::to_owned),
             _ => {}
         }
     }
@@ -91,7 +94,7 @@ fn parse(read: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let whole = end + 4 + length;
     let Some(body) = read.get(end + 4..whole) else { return Ok(None) };
     let path = target.split('?').next().unwrap_or_default().to_owned();
-    Ok(Some((Request { method: method.to_owned(), path, run, body: body.to_vec() }, whole)))
+    Ok(Some((Request { method: method.to_owned(), path, run, key, body: body.to_vec() }, whole)))
 }
 
 /// A whole answer with a body.
@@ -110,7 +113,7 @@ mod tests {
     #[test]
     fn a_request_is_read_once_all_of_it_is_there() {
         let bytes = b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nContent-Length: 2\r\n\
-                      X-Greenroom-Run: run_1\r\n\r\n{}GET ";
+                      X-Greenroom-Run: run_1\r\nAuthorization: Bearer k\r\n\r\n{}GET ";
         for cut in 0..bytes.len() - 4 {
             assert_eq!(parse(&bytes[..cut]).unwrap(), None, "cut at {cut}");
         }
@@ -120,6 +123,7 @@ mod tests {
             ("POST", "/v1/chat/completions")
         );
         assert_eq!((request.run.as_deref(), request.body.as_slice()), (Some("run_1"), &b"{}"[..]));
+        assert_eq!(request.key.as_deref(), Some("k"));
         assert_eq!(len, bytes.len() - 4);
     }
 

@@ -32,6 +32,9 @@ pub struct Call {
     /// The run, from header `x-greenroom-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The key that it was made with; this provider's keys open nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The model asked for.
     pub model: String,
     /// When the request was read, in microseconds since 1970.
@@ -50,6 +53,9 @@ pub struct Call {
     /// The fault that it was to meet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// How long a refusal asked to wait, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
     /// What was wrong with the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,

@@ -11,6 +11,9 @@
 //! | `GET /log` | the calls, as JSON lines of [`Call`] |
 //! | `POST /faults` | faults as text, [`fault::HELP`]; the next calls meet them, or those of the run in header `x-greenroom-run` |
 //!
+//! A key may have an owner and limits, [`keys::HELP`]; without any, and for all other keys, nothing
+//! is limited.
+//!
 //! A call meets the faults that its model's name holds; else the next ones of its run, of a
 //! [`script`] or posted; else the next ones of all calls; else those that the seed decides.
 
@@ -19,6 +22,7 @@ mod asked;
 mod connections;
 pub mod fault;
 mod http;
+pub mod keys;
 mod log;
 pub mod model;
 pub mod prompt;
@@ -36,6 +40,7 @@ pub use wire::Api;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use keys::KeyRule;
 use script::Script;
 use std::{
     fs::OpenOptions,
@@ -48,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How a stand-in is set up.
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = format!("{}\n\n{}", model::HELP, fault::HELP))]
+#[command(after_help = format!("{}\n\n{}\n\n{}", model::HELP, fault::HELP, keys::HELP))]
 pub struct Options {
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 9099)]
@@ -71,6 +76,9 @@ pub struct Options {
     /// Decides which ones, and which faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// What a key may do; may be repeated.
+    #[arg(long = "key", value_name = "KEY=WHAT")]
+    pub keys: Vec<KeyRule>,
 }
 
 impl Options {
@@ -85,6 +93,7 @@ impl Options {
             script: None,
             fault_percent: 0,
             seed,
+            keys: Vec::new(),
         }
     }
 }

@@ -15,6 +15,12 @@ pub(super) fn bytes(refusal: Refusal) -> Option<Vec<u8>> {
             "401 Unauthorized",
             r#"{"error":{"message":"Incorrect API key provided: stand-in-key.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#,
         ),
+        Refusal::UnauthorizedPage => Some(response(
+            "401 Unauthorized",
+            "",
+            "text/html",
+            "<html><head><title>Sign in</title></head><body>the proxy of a company</body></html>",
+        )),
         Refusal::PaymentRequired => json(
             "402 Payment Required",
             r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#,

@@ -6,6 +6,7 @@ use super::{
     connections::Connections,
     fault::{Fault, Mixture, Refusal},
     http::{self, Request, response},
+    keys::Keys,
     log::{Call, CallId, End, Log},
     refusal,
     script::Script,
@@ -33,6 +34,7 @@ struct Server {
     connections: Arc<Connections>,
     wheel: Rc<RefCell<Wheel>>,
     script: RefCell<Script>,
+    keys: RefCell<Keys>,
 }
 
 /// Serves until `stop`.
@@ -48,7 +50,8 @@ pub(super) fn run(
         let wheel = Rc::new(RefCell::new(Wheel::new()));
         spawn_local(wheel::turn(Rc::clone(&wheel)));
         let script = RefCell::new(script);
-        let server = Rc::new(Server { options, log, connections, wheel, script });
+        let keys = RefCell::new(Keys::new(options.keys.clone()));
+        let server = Rc::new(Server { options, log, connections, wheel, script, keys });
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             let Ok((socket, _)) = accepted else {
                 time::sleep(Duration::from_millis(20)).await; // out of descriptors: no busy loop
@@ -78,6 +81,12 @@ impl Server {
             let body = match (request.method.as_str(), request.path.as_str()) {
                 ("GET", "/log") => {
                     response("200 OK", "", "application/jsonl", &self.log.json_lines())
+                }
+                ("GET", path)
+                    if path.ends_with("/models")
+                        && !self.keys.borrow().is_valid(request.key.as_deref()) =>
+                {
+                    refusal::bytes(Refusal::Unauthorized).unwrap_or_default()
                 }
                 ("GET", path) if path.ends_with("/models") => {
                     let models =
@@ -118,7 +127,8 @@ impl Server {
         read: &mut Vec<u8>,
     ) -> bool {
         let start_us = clock::now_us();
-        let mut call = Call { run: request.run.clone(), start_us, ..Call::default() };
+        let (run, key) = (request.run.clone(), request.key.clone());
+        let mut call = Call { run, key, start_us, ..Call::default() };
         let (asked, answer) = match self.prepare(api, request, &mut call) {
             Ok(ready) => ready,
             Err(Unservable { status, why }) => {
@@ -129,9 +139,21 @@ impl Server {
                 return write_all(socket, &body).await;
             }
         };
+        let verdict = self.keys.borrow_mut().call(request.key.as_deref(), &asked.model);
+        if let Some((status, body)) = verdict.refusal {
+            call.fault = Some(format!("key {status}"));
+            call.wait_ms = verdict.wait_ms;
+            let id = self.log.begin(call);
+            self.end(id, End::Fault, &Link::default());
+            let body = response(status, &verdict.headers, "application/json", &body);
+            return write_all(socket, &body).await;
+        }
         let script = || self.script.borrow_mut().next_call(call.run.as_deref());
         let mixture = answer.named.clone().unwrap_or_else(script);
         call.fault = (mixture != Mixture::default()).then(|| mixture.to_string());
+        if let Some(Refusal::RateLimited(wait)) = mixture.refusal() {
+            call.wait_ms = wait.ms();
+        }
         let id = self.log.begin(call);
         if let Some(refusal) = mixture.refusal() {
             if refusal == Refusal::Silent {
@@ -142,7 +164,8 @@ impl Server {
             return write_all(socket, &body).await;
         }
         let link = Rc::new(Link::default());
-        let stream = stream(api, &asked, request, answer, mixture, (socket, &link));
+        let head = api.head(&verdict.headers);
+        let stream = stream(api, &asked, request, (answer, head), mixture, (socket, &link));
         self.wheel.borrow_mut().add(stream);
         let end = tokio::select! {
             biased;
@@ -184,12 +207,12 @@ fn stream(
     api: Api,
     asked: &Asked,
     request: &Request,
-    answer: Answer,
+    (answer, head): (Answer, Vec<u8>),
     mixture: Mixture,
     (socket, link): (&Rc<TcpStream>, &Rc<Link>),
 ) -> Stream {
     let wire = Wire::new(api, &asked.model, &mixture);
-    let mut unsent = api.head().to_vec();
+    let mut unsent = head;
     if !matches!(answer.source, Source::Lines { .. }) {
         wire.open(&mut unsent, &mixture);
     }

@@ -47,18 +47,16 @@ impl Api {
         }
     }
 
-    /// Head of a streamed answer.
-    pub(super) const fn head(self) -> &'static [u8] {
-        match self {
-            Self::OpenAi => {
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
-                  cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
-            }
-            Self::Ollama => {
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n\
-                  transfer-encoding: chunked\r\n\r\n"
-            }
-        }
+    /// Head of a streamed answer, with further headers.
+    pub(super) fn head(self, headers: &str) -> Vec<u8> {
+        let fixed = match self {
+            Self::OpenAi => "text/event-stream\r\ncache-control: no-cache",
+            Self::Ollama => "application/x-ndjson",
+        };
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {fixed}\r\n{headers}transfer-encoding: chunked\r\n\r\n"
+        )
+        .into_bytes()
     }
 }
 

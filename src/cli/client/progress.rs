@@ -99,6 +99,13 @@ fn remark(event: &Event) -> Option<String> {
         Some(format!("  {} moved to {}", clean(from), clean(to)))
     } else if let Event::Notice { notice: Notice::FileRejected, message, .. } = event {
         Some(format!("  left out: {}", clean(message)))
+    } else if let Event::Notice {
+        notice: Notice::ProviderWait | Notice::ProviderChanged,
+        message,
+        ..
+    } = event
+    {
+        Some(format!("  {}", clean(message)))
     } else if let Event::Notice { notice: Notice::CancelRequested, .. } = event {
         Some("somebody asked to cancel the run".to_owned())
     } else if let Event::Error { error } = event {

@@ -123,6 +123,7 @@ fn notice_text(notice: Notice, message: &str) -> Option<String> {
         Notice::CancelRequested => "asked to cancel",
         Notice::InterruptRequested => "asked to make room for a later run",
         Notice::FileRejected => "file left out",
+        Notice::ProviderWait | Notice::ProviderChanged => return Some(message.to_owned()),
         Notice::Unknown => return None,
     };
     Some(if message.is_empty() { what.to_owned() } else { format!("{what}: {message}") })

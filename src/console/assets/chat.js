@@ -40,6 +40,7 @@ const LOOKS = {
   },
   notice({ notice, message }) {
     if (notice === "file_rejected") return el("p", { className: "remark warn" }, `Left out: ${message}`);
+    if (notice === "provider_wait" || notice === "provider_changed") return el("p", { className: "quiet" }, `${message}.`);
     if (notice === "cancel_requested") return el("p", { className: "quiet" }, "Asked to cancel.");
     return notice === "session_closed" ? el("p", { className: "remark" }, "The session is closed.") : null;
   },

@@ -1,9 +1,9 @@
 use super::harness::*;
 use crate::{
     gateway::{GatewayConfig, Server},
-    rest::{Api, Dependency, Readiness, internal_routes},
+    rest::{Api, Dependency, Providers, Readiness, internal_routes},
 };
-use greenroom_actors::port::BoxFuture;
+use greenroom_actors::{keypool::ProviderView, port::BoxFuture};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use std::{
     net::SocketAddr,
@@ -32,8 +32,16 @@ impl Readiness for Stuck {
     }
 }
 
+struct NoProviders;
+
+impl Providers for NoProviders {
+    fn providers(&self) -> BoxFuture<'_, Vec<ProviderView>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
 fn internal(readiness: Arc<dyn Readiness>, registry: Registry) -> SocketAddr {
-    let api = Api::new(internal_routes(readiness, Arc::new(registry)));
+    let api = Api::new(internal_routes(readiness, Arc::new(registry), Arc::new(NoProviders)));
     let (address, shutdown, _) = start(Server::internal(&GatewayConfig::default(), api).unwrap());
     std::mem::forget(shutdown); // serves until the test ends
     address

@@ -80,6 +80,26 @@ fn hosted_services_get_a_limit_of_tokens_and_local_ones_do_not() {
 }
 
 #[test]
+fn every_key_counts_once_and_those_of_an_account_belong_together() {
+    let config: ProviderConfig = toml::from_str(
+        r#"
+        kind = "groq"
+        api_key = "a"
+        keys = ["b", "a", "", "c"]
+        accounts = { team = ["c", "d"] }
+        "#,
+    )
+    .unwrap();
+
+    let resolved = config.resolve().unwrap();
+    let keys: Vec<_> =
+        resolved.keys.iter().map(|key| (key.secret.expose(), key.account.as_deref())).collect();
+    assert_eq!(keys, [("c", Some("team")), ("d", Some("team")), ("a", None), ("b", None)]);
+    assert!(resolved.terms.drains, "Groq bills to the end");
+    assert_eq!(resolved.terms.answer_tokens, MAX_TOKENS_DEFAULT);
+}
+
+#[test]
 fn ollama_gets_its_api_path_where_the_address_has_none() {
     for (base_url, expected) in [
         ("http://gpu:11434", ("http://gpu:11434/v1", Api::OpenAi)),

@@ -1,5 +1,5 @@
 use super::*;
-use Kind::{Broken, Failed, QuotaExhausted, RateLimited, Rejected, Unauthorized};
+use Kind::{Broken, Failed, ModelUnavailable, QuotaExhausted, RateLimited, Rejected, Unauthorized};
 
 /// Answers as providers give them: status, body, class.
 const ANSWERS: [(u16, &str, Kind); 30] = [
@@ -26,7 +26,7 @@ const ANSWERS: [(u16, &str, Kind); 30] = [
     (
         403,
         r#"{"error":{"message":"Project does not have access to model","code":"model_not_found"}}"#,
-        Rejected,
+        ModelUnavailable,
     ),
     (403, "", Unauthorized),
     (401, "<!DOCTYPE html><title>Sign in</title>", Failed),
@@ -121,7 +121,7 @@ fn a_message_names_the_status_the_reason_and_what_to_do() {
         (
             401,
             r#"{"error":{"message":"bad key"}}"#,
-            "answered 401: bad key; check the api_key of this provider",
+            "answered 401: bad key; check the keys of this provider",
         ),
         (500, "", "answered 500: no reason given"),
         (500, "plain words", "answered 500: plain words"),

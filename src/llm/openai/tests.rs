@@ -583,7 +583,7 @@ fn start_config() -> OpenAiConfig {
         name: "test".into(),
         api: Api::OpenAi,
         base_url: String::new(),
-        api_key: Some(KEY.into()),
+        keys: vec![ApiKey { secret: KEY.into(), account: None }],
         model: "test-model".into(),
         headers: BTreeMap::from([("x-team".into(), "blue".into())]),
         proxy: None,
@@ -591,6 +591,7 @@ fn start_config() -> OpenAiConfig {
         include_usage: true,
         max_tokens: Some(100),
         max_tokens_name: MaxTokensName::MaxTokens,
+        terms: Terms::NONE,
     }
 }
 

@@ -5,6 +5,7 @@ mod branch;
 mod commands;
 mod edits;
 mod follow;
+mod keys;
 mod resume;
 mod rules;
 mod runs;
