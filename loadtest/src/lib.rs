@@ -5,6 +5,7 @@
 //! | `provider` | an OpenAI-compatible API that needs no key and is no model: [`provider`] |
 //! | `crash --bin PATH` | kills a server again and again, checks all that its clients saw: [`crash`] |
 //! | `faults --bin PATH` | each fault of a provider alone and mixtures of them, leaks counted: [`faults`] |
+//! | `keypool --bin PATH` | limits, cooldowns and bad keys: who is asked, and when: [`keypool`] |
 //! | `compare --bin PATH --against CMD` | CPU, latency and memory beside another relay: [`measure`] |
 //! | `hostile --bin PATH` | floods and sockets that never finish, beside honest clients: [`hostile`] |
 //! | `idle`, `slow`, `first-delta` | memory at rest, slow readers, time to the first text |
@@ -28,6 +29,7 @@ pub mod crash;
 pub mod faults;
 pub mod greenroom;
 pub mod hostile;
+pub mod keypool;
 pub mod load;
 pub mod measure;
 pub mod mix;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use greenroom_loadtest::{
     crash::{self, CrashOptions},
     faults::{self, FaultsOptions},
+    keypool::{self, KeyPoolOptions},
     measure::{
         compare::{self, CompareOptions},
         first_delta::{self, FirstDeltaOptions},
@@ -32,6 +33,8 @@ enum Command {
     Crash(CrashOptions),
     /// Plays every fault of a provider, alone and in mixtures, and checks what runs make of them.
     Faults(FaultsOptions),
+    /// Plays limits, cooldowns and bad keys, and checks who is asked, and when.
+    Keypool(KeyPoolOptions),
     /// Measures a server against another relay, alternately, with the same provider.
     Compare(CompareOptions),
     /// Measures the memory of connected users who do nothing.
@@ -69,6 +72,7 @@ async fn run() -> Result<bool> {
         }
         Command::Crash(options) => crash::run(options).await?,
         Command::Faults(options) => faults::run(options).await?,
+        Command::Keypool(options) => keypool::run(options).await?,
         Command::Compare(options) => compare::run(options).await?,
         Command::Idle(options) => idle::run(options).await?,
         Command::Slow(options) => slow::run(options).await?,

@@ -1,5 +1,5 @@
-//! A provider's faults against the real server, judged by the load harness; and what an operator
-//! asks about providers.
+//! A provider's faults and limits against the real server, judged by the load harness; and what an
+//! operator asks about providers.
 
 mod command;
 
@@ -25,6 +25,13 @@ fn a_thousand_mixtures_of_faults_end_runs_as_they_should_and_leak_nothing() {
     for api in ["openai", "ollama"] {
         faults(api, &["--count", "1000"]);
     }
+}
+
+#[test]
+fn keys_are_used_as_their_accounts_allow() {
+    let said = play("keypool", Path::new(env!("CARGO_BIN_EXE_greenroom")), &[]);
+    println!("{}", said.text);
+    assert!(said.passed, "{}", said.text);
 }
 
 fn faults(api: &str, arguments: &[&str]) {
