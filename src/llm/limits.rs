@@ -18,10 +18,12 @@ const ACCOUNT_PREFIX: &str = "org";
 /// Longest name of an account, in bytes.
 const ACCOUNT_BYTES_MAX: usize = 64;
 
-/// The limits that headers name: of several the one with the least left.
-pub(super) fn read(headers: &HeaderMap) -> Limits {
+/// The limits that headers name: of several the one with the least left. `our_secs`, in seconds since
+/// 1970, stands for the `Date` of an answer without one.
+pub(super) fn read(headers: &HeaderMap, our_secs: u64) -> Limits {
     let tightest = |dimensions: [&str; 3]| {
-        let all = dimensions.into_iter().filter_map(|dimension| allowance(headers, dimension));
+        let all =
+            dimensions.into_iter().filter_map(|dimension| allowance(headers, dimension, our_secs));
         all.min_by_key(|allowance| allowance.left)
     };
     let account = headers.get(ACCOUNT_HEADER).and_then(|name| name.to_str().ok());
@@ -45,14 +47,14 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= ACCOUNT_BYTES_MAX && name.chars().all(is_known)
 }
 
-fn allowance(headers: &HeaderMap, dimension: &str) -> Option<Allowance> {
+fn allowance(headers: &HeaderMap, dimension: &str, our_secs: u64) -> Option<Allowance> {
     let number = |what: &str| {
         let value = headers.get(format!("x-ratelimit-{what}{dimension}"))?.to_str().ok()?;
         // Azure says -1 where it does not know.
         value.trim().parse::<u64>().ok()
     };
     let (limit, left) = (number("limit")?, number("remaining")?);
-    let reset = retry::reset(headers, dimension).unwrap_or(RESET);
+    let reset = retry::reset(headers, dimension, our_secs).unwrap_or(RESET);
     let reset_ms = u64::try_from(reset.as_millis()).unwrap_or(u64::MAX);
     (limit > 0).then_some(Allowance { limit, left, reset_ms })
 }
@@ -60,6 +62,10 @@ fn allowance(headers: &HeaderMap, dimension: &str) -> Option<Allowance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read_now(headers: &HeaderMap) -> Limits {
+        read(headers, 0)
+    }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {
@@ -70,7 +76,7 @@ mod tests {
 
     #[test]
     fn limits_are_read_as_each_provider_names_them() {
-        let groq = read(&headers(&[
+        let groq = read_now(&headers(&[
             ("x-ratelimit-limit-requests", "14400"),
             ("x-ratelimit-limit-tokens", "18000"),
             ("x-ratelimit-remaining-requests", "14370"),
@@ -82,7 +88,7 @@ mod tests {
         assert_eq!(groq.requests, Some(requests));
         assert_eq!(groq.tokens.map(|tokens| tokens.reset_ms), Some(7660));
 
-        let cerebras = read(&headers(&[
+        let cerebras = read_now(&headers(&[
             ("x-ratelimit-limit-requests-day", "1000"),
             ("x-ratelimit-remaining-requests-day", "999"),
             ("x-ratelimit-limit-requests-minute", "30"),
@@ -93,8 +99,8 @@ mod tests {
         assert_eq!(cerebras.requests, Some(requests), "the tighter one");
 
         let azure = [("x-ratelimit-limit-tokens", "-1"), ("x-ratelimit-remaining-tokens", "-1")];
-        assert_eq!(read(&headers(&azure)), Limits::default());
-        let openai = read(&headers(&[("openai-organization", "user-abc")]));
+        assert_eq!(read_now(&headers(&azure)), Limits::default());
+        let openai = read_now(&headers(&[("openai-organization", "user-abc")]));
         assert_eq!(openai.account.as_deref(), Some("user-abc"));
     }
 

@@ -188,7 +188,7 @@ impl OpenAi {
             match self.attempt(key, &request, options, deadline).await {
                 Ok(response) => {
                     self.remember(options);
-                    let limits = limits::read(response.headers());
+                    let limits = limits::read(response.headers(), now_secs());
                     return Reply { limits, answer: Ok(self.answer(response, began)) };
                 }
                 Err((mut limits, fault)) => {
@@ -230,7 +230,7 @@ impl OpenAi {
         match timeout_at(deadline, call).await {
             Ok(Ok(response)) if is_stream(self.api, &response) => Ok(response),
             Ok(Ok(response)) => {
-                let limits = limits::read(response.headers());
+                let limits = limits::read(response.headers(), now_secs());
                 Err((limits, read_failure(response).await))
             }
             Ok(Err(error)) => Err((Limits::default(), self.unsent(error))),

@@ -46,7 +46,8 @@ pub(super) fn hint(headers: &HeaderMap, our_secs: u64) -> Option<u64> {
         let left = value(&format!("x-ratelimit-remaining{dimension}"));
         left.and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left <= 0.0)
     };
-    let waits = || DIMENSIONS.into_iter().filter(used_up).filter_map(|d| reset(headers, d)).max();
+    let of = |dimension| reset(headers, dimension, our_secs);
+    let waits = || DIMENSIONS.into_iter().filter(used_up).filter_map(of).max();
     millis("retry-after-ms")
         .or_else(|| millis("x-ms-retry-after-ms"))
         .or_else(retry_after)
@@ -55,9 +56,9 @@ pub(super) fn hint(headers: &HeaderMap, our_secs: u64) -> Option<u64> {
 }
 
 /// When all of a limit is there again, as its header says.
-pub(super) fn reset(headers: &HeaderMap, dimension: &str) -> Option<Duration> {
+pub(super) fn reset(headers: &HeaderMap, dimension: &str, our_secs: u64) -> Option<Duration> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let now_secs = value(header::DATE.as_str()).and_then(http_date);
+    let now_secs = value(header::DATE.as_str()).and_then(http_date).unwrap_or(our_secs);
     let reset = value(&format!("x-ratelimit-reset{dimension}"))?;
     seconds(reset, now_secs).or_else(|| go_duration(reset))
 }

@@ -4,7 +4,8 @@ use super::meter::Meter;
 use crate::telemetry::span;
 use futures_util::Stream;
 use greenroom_actors::port::{
-    BoxFuture, Delta, DeltaStream, Finish, Provider, ProviderError, ProviderErrorKind, Request,
+    BoxFuture, Delta, DeltaStream, Finish, KeyCheck, KeyInfo, Provider, ProviderError,
+    ProviderErrorKind, Reply, Request, Terms,
 };
 use greenroom_protocol::event::Usage;
 use std::{
@@ -29,7 +30,7 @@ impl Watched {
         Self { inner, meter }
     }
 
-    fn call(&self, request: &Request) -> Call {
+    fn begin(&self, request: &Request) -> Call {
         let default = self.inner.default_model();
         let model = request.model.as_deref().unwrap_or(default);
         Call {
@@ -56,18 +57,32 @@ impl Provider for Watched {
         self.inner.is_stand_in()
     }
 
+    fn keys(&self) -> Vec<KeyInfo> {
+        self.inner.keys()
+    }
+
+    fn terms(&self) -> Terms {
+        self.inner.terms()
+    }
+
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, ProviderError>> {
-        let mut call = self.call(&request);
+        let call = self.begin(&request);
         Box::pin(async move {
             let begun = self.inner.stream(request).instrument(call.span.clone()).await;
-            match begun {
-                Ok(inner) => Ok(Box::pin(WatchedStream { inner, call }) as DeltaStream),
-                Err(error) => {
-                    call.failed(&error);
-                    Err(error)
-                }
-            }
+            call.watch(begun)
         })
+    }
+
+    fn call(&self, key: usize, request: Request) -> BoxFuture<'_, Reply> {
+        let call = self.begin(&request);
+        Box::pin(async move {
+            let reply = self.inner.call(key, request).instrument(call.span.clone()).await;
+            Reply { limits: reply.limits, answer: call.watch(reply.answer) }
+        })
+    }
+
+    fn check_key(&self, key: usize) -> BoxFuture<'_, KeyCheck> {
+        self.inner.check_key(key)
     }
 }
 
@@ -85,6 +100,20 @@ struct Call {
 }
 
 impl Call {
+    /// Watches an answer that has begun, or tells of one that has not.
+    fn watch(
+        mut self,
+        begun: Result<DeltaStream, ProviderError>,
+    ) -> Result<DeltaStream, ProviderError> {
+        match begun {
+            Ok(inner) => Ok(Box::pin(WatchedStream { inner, call: self })),
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
     fn heard(&mut self, delta: &Delta) {
         match delta {
             Delta::Usage(usage) => self.usage = Some(*usage),
@@ -126,6 +155,7 @@ const fn class(kind: ProviderErrorKind) -> &'static str {
         ProviderErrorKind::Unauthorized => "unauthorized",
         ProviderErrorKind::QuotaExhausted => "quota_exhausted",
         ProviderErrorKind::RateLimited => "rate_limited",
+        ProviderErrorKind::ModelUnavailable => "model_unavailable",
         ProviderErrorKind::Rejected => "rejected",
         ProviderErrorKind::Failed => "failed",
         ProviderErrorKind::Stalled => "stalled",
