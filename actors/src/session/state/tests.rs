@@ -254,7 +254,7 @@ fn finished(run: RunId) -> Event {
 fn what_was_created_or_closed_is_told_as_it_is_then() {
     let mut sim = Sim::new();
     let (title, reply) = ("title".into(), sim.ask(Asked::Other));
-    sim.apply(Input::Create { cid: cid(0), title, fresh: true, reply });
+    sim.apply(Input::Create { cid: cid(0), title, origin: None, fresh: true, reply });
     sim.flush();
     let reply = sim.ask(Asked::Other);
     sim.apply(Input::Close { by: USER, cid: cid(1), reply });
