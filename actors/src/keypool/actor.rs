@@ -2,7 +2,7 @@
 
 use super::{
     draw::Draw,
-    key::{Generation, PROBE_TIMEOUT},
+    key::{Generation, Memory, PROBE_TIMEOUT},
     memory::{self, Moment},
     meter::Meter,
     state::{Effect, Grant, Input, KeyRef, Member, Need, Pool, Refusal, Settings, WaiterId, Why},
@@ -275,8 +275,13 @@ impl State {
         let Some(fingerprint) = self.pool.fingerprint(key).map(str::to_owned) else { return };
         let provider = self.name(key.provider).to_owned();
         let memory = self.pool.memory(key);
-        match memory {
-            Some(_) => tracing::warn!(provider, key = fingerprint, ?memory, "a key is out of use"),
+        let why = match memory {
+            Some(Memory::Invalid { .. }) => Some("the provider refuses it"),
+            Some(Memory::Exhausted { .. }) => Some("its account has nothing to spend"),
+            None => None,
+        };
+        match why {
+            Some(why) => tracing::warn!(provider, key = fingerprint, why, "a key is out of use"),
             None => tracing::info!(provider, key = fingerprint, "a key is in use again"),
         }
         let (store, moment) = (self.arguments.store.clone(), self.moment());
