@@ -63,7 +63,8 @@ async fn a_session_is_made_read_and_cancelled_with_the_keyboard_alone() {
     page.wait("focus", "return document.activeElement.ariaSelected === 'true';").await;
     tab_to(&mut page, "the source", "at.className.startsWith('source')").await;
 
-    start(&mut page, "make it green").await;
+    // Another app: long enough to be cancelled in the middle.
+    start(&mut page, "make a kanban board").await;
     written(&mut page, "styles.css", 1).await;
     tab_to(&mut page, "cancel", "at.id === 'cancel'").await;
     page.press("Enter").await;
