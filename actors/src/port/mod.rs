@@ -5,6 +5,7 @@ mod auth;
 mod clock;
 mod documents;
 mod journal;
+mod ledger;
 mod limiter;
 mod objects;
 mod provider;
@@ -17,6 +18,7 @@ pub use auth::{AuthError, Authenticator, Principal, SignIn};
 pub use clock::{Clock, FixedClock};
 pub use documents::{Document, Documents, Put};
 pub use journal::{Appended, Incarnation, Journal, Position, Record};
+pub use ledger::{Ledger, LedgerChange, LedgerHead, LedgerRow, Posted};
 pub use limiter::{Limited, Limiter, Unlimited};
 pub use objects::{Object, ObjectKind, Objects, Oid, OidError};
 pub use provider::{

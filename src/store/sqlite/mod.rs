@@ -16,6 +16,7 @@ mod directory;
 mod documents;
 mod error;
 mod journal;
+mod ledger;
 mod objects;
 mod observer;
 mod readers;

@@ -11,8 +11,11 @@ const APPLICATION_ID: i32 = 0x4772_6e6d;
 const PAGE_BYTES: i32 = 4096;
 
 /// One script a version, the first for version 1. A script that was released never changes.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_forks.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_forks.sql"),
+    include_str!("migrations/0003_ledger.sql"),
+];
 
 /// Brings the database to the newest version, in one transaction. A database that held something
 /// is copied first, to `engine.db.v<version>`.
@@ -81,6 +84,9 @@ fn copy_before(path: &Path, version: u32) -> Result<(), OpenError> {
 mod tests {
     use super::*;
 
+    /// The newest version.
+    const KNOWN: u32 = MIGRATIONS.len() as u32;
+
     fn opened(path: &Path, migrations: &[&str]) -> (Connection, Result<(), OpenError>) {
         let mut connection = Connection::open(path).unwrap();
         let migrated = migrate(&mut connection, path, migrations);
@@ -95,20 +101,22 @@ mod tests {
         migrated.unwrap();
         old.execute("INSERT INTO documents VALUES ('kind', 'key', 1, x'00')", []).unwrap();
         drop(old);
-        let newer = [MIGRATIONS[0], "ALTER TABLE documents ADD COLUMN more TEXT DEFAULT 'new'"];
+        let more = "ALTER TABLE documents ADD COLUMN more TEXT DEFAULT 'new'";
+        let newer = [MIGRATIONS, &[more]].concat();
 
         for _repeat in 0..2 {
             let (new, migrated) = opened(&path, &newer);
             migrated.unwrap();
             let more: String =
                 new.query_row("SELECT more FROM documents", [], |row| row.get(0)).unwrap();
-            assert_eq!((more.as_str(), version(&new, &path).unwrap()), ("new", 2));
+            assert_eq!((more.as_str(), version(&new, &path).unwrap()), ("new", KNOWN + 1));
         }
-        let copy = directory.path().join("engine.db.v1");
+        let copy = directory.path().join(format!("engine.db.v{KNOWN}"));
         let copied = Connection::open(&copy).unwrap();
-        assert_eq!(version(&copied, &copy).unwrap(), 1);
+        assert_eq!(version(&copied, &copy).unwrap(), KNOWN);
         let (_, refused) = opened(&path, MIGRATIONS);
-        assert!(matches!(refused, Err(OpenError::TooNew { found: 2, known: 1, .. })));
+        let Err(OpenError::TooNew { found, known, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!((found, known), (KNOWN + 1, KNOWN));
     }
 
     #[test]
@@ -116,7 +124,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("engine.db");
         opened(&path, MIGRATIONS).1.unwrap();
-        let newer = [MIGRATIONS[0], "CREATE TABLE more (a)", "CREATE TABLE documents (b)"];
+        let broken = ["CREATE TABLE more (a)", "CREATE TABLE documents (b)"];
+        let newer = [MIGRATIONS, &broken].concat();
 
         for _repeat in 0..2 {
             let (connection, refused) = opened(&path, &newer);
@@ -124,7 +133,7 @@ mod tests {
                 panic!("{refused:?}");
             };
             assert!(source.to_string().contains("already exists"), "{source}");
-            assert_eq!(version(&connection, &path).unwrap(), 1);
+            assert_eq!(version(&connection, &path).unwrap(), KNOWN);
             assert!(!connection.table_exists(None, "more").unwrap());
         }
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod documents;
 pub(super) mod journal;
+pub(super) mod ledger;
 pub(super) mod objects;
 pub(super) mod races;
 pub(super) mod segments;
@@ -33,6 +34,15 @@ macro_rules! contract {
                 opening_seals_what_was_open_before
                 records_are_read_back_in_order_from_any_offset
                 records_survive_a_reopen_until_they_are_recovered
+            }
+            ledger {
+                an_abandoned_append_is_there_whole_or_not_at_all
+                an_append_goes_through_only_over_the_version_that_was_read
+                an_append_with_a_name_that_is_there_changes_nothing
+                ledgers_are_due_until_they_say_otherwise
+                ledgers_survive_a_reopen
+                of_many_proposers_each_version_is_one_s_own
+                rows_are_found_by_name_and_in_pages
             }
             objects {
                 an_object_is_read_back_as_it_was_put

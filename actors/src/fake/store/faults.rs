@@ -51,6 +51,16 @@ impl FakeStore {
         self.lock().faults.extend(std::iter::repeat_n(Fault::ReplyLost, count));
     }
 
+    /// The next `count` appends to ledgers answer `Unavailable` and write nothing.
+    pub fn fail_ledger_appends(&self, count: usize) {
+        self.lock().ledger_faults.extend(std::iter::repeat_n(Fault::Refused, count));
+    }
+
+    /// The next `count` appends to ledgers are durable and answer `Unavailable` all the same.
+    pub fn lose_ledger_replies(&self, count: usize) {
+        self.lock().ledger_faults.extend(std::iter::repeat_n(Fault::ReplyLost, count));
+    }
+
     /// Whether every call of every port answers `Unavailable`.
     pub fn set_down(&self, down: bool) {
         self.lock().down = down;
@@ -117,6 +127,11 @@ impl FakeStore {
     /// Takes the fault that is meant for this append.
     pub(super) fn next_fault(&self) -> Option<Fault> {
         self.lock().faults.pop_front()
+    }
+
+    /// Takes the fault that is meant for this append to a ledger.
+    pub(super) fn next_ledger_fault(&self) -> Option<Fault> {
+        self.lock().ledger_faults.pop_front()
     }
 }
 

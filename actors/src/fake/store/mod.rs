@@ -3,6 +3,7 @@
 mod documents;
 mod faults;
 mod journal;
+mod ledger;
 mod objects;
 mod segments;
 mod sessions;
@@ -10,7 +11,7 @@ mod sessions;
 use crate::port::{Document, Incarnation, Object, Oid, Segment, SessionRow, Snapshot, StoreError};
 use bytes::Bytes;
 use faults::{Fault, Gate};
-use greenroom_protocol::id::{Seq, SessionId};
+use greenroom_protocol::id::{Seq, SessionId, UserId};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -31,12 +32,14 @@ struct Contents {
     down: bool,
     read_delay: Duration,
     faults: VecDeque<Fault>,
+    ledger_faults: VecDeque<Fault>,
     incarnations: BTreeMap<Incarnation, Life>,
     segments: BTreeMap<SessionId, BTreeMap<(Seq, Seq), Segment>>,
     snapshots: BTreeMap<SessionId, Snapshot>,
     objects: BTreeMap<(SessionId, Oid), Object>,
     sessions: BTreeMap<SessionId, SessionRow>,
     documents: BTreeMap<(&'static str, String), Document>,
+    ledgers: BTreeMap<UserId, ledger::Book>,
 }
 
 /// One incarnation's journal.
