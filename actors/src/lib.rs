@@ -10,11 +10,12 @@
 //! │               └ run         its session says how it ended
 //! ├─ users    ── user           comes back with its next socket
 //! │               └ connection  a plain task
+//! ├─ credits  ── account        comes back with the next who asks; its ledger knows all
 //! └─ keeper
 //! ```
 //!
 //! Calls, which wait, form a graph without cycles: connection -> user, session; run -> session,
-//! keypool. A session waits on nobody: its batch goes to its lane as a message and comes back as
+//! keypool, account. A session waits on nobody: its batch goes to its lane as a message and comes back as
 //! one.
 //!
 //! | queue | bound | when it is full |
@@ -26,12 +27,15 @@
 //! | connection, answers | what one message asks for | the socket is not read |
 //! | follower, entries | one read, 64 KiB | whoever follows asks for the next when it has room |
 //! | ring | the tail in no segment, and 32 KiB | readers below it read segments |
+//! | account, commands | one a run, one a socket | who asks waits |
 //! | keypool, messages | one a run that asks, four a call | a run asks for one key at a time |
 //! | keypool, waiting calls | configured | a run fails with `provider_rate_limited`, as at its deadline |
 //! | provider, calls | configured | a run waits |
 //! | provider, answers read to their end | 64, 60 s each | the call is closed |
 
+mod account;
 pub(crate) mod connection;
+mod credits;
 mod engine;
 #[cfg(feature = "fake")]
 pub mod fake;
@@ -55,11 +59,13 @@ mod sync;
 mod user;
 mod users;
 
+pub use account::CreditTerms;
 pub use connection::{Begun, Done, Followed, Follower, Tree};
+pub use credits::{PriceError, Prices};
 pub use engine::{Engine, EngineError};
 pub use health::Health;
 pub use meter::Meter;
-pub use node::{EngineConfig, Ports};
+pub use node::{CreditConfig, EngineConfig, Ports};
 
 use tokio_util::task::AbortOnDropHandle;
 

@@ -1,6 +1,8 @@
 //! What all actors of a node share.
 
 use crate::{
+    account::CreditTerms,
+    credits::{CreditsHandle, Prices},
     health::Health,
     journal::JournalHandle,
     keypool::Selection,
@@ -12,6 +14,15 @@ use crate::{
 };
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
+
+/// By which terms and at which prices runs are paid.
+#[derive(Clone, Debug)]
+pub struct CreditConfig {
+    /// How credits are given and reserved.
+    pub terms: CreditTerms,
+    /// What models cost.
+    pub prices: Prices,
+}
 
 /// Settings of the engine. Durations are lengths of tokio's clock.
 #[derive(Clone, Debug)]
@@ -50,6 +61,8 @@ pub struct EngineConfig {
     pub output: OutputLimits,
     /// How long a drain waits for runs.
     pub drain_timeout: Duration,
+    /// How runs are paid; none: they are free.
+    pub credits: Option<CreditConfig>,
 }
 
 impl Default for EngineConfig {
@@ -72,6 +85,7 @@ impl Default for EngineConfig {
             run_timeout: Duration::from_secs(30 * 60),
             output: OutputLimits::default(),
             drain_timeout: Duration::from_secs(10),
+            credits: None,
         }
     }
 }
@@ -105,6 +119,10 @@ pub(crate) struct Node {
     pub(crate) limiter: Arc<dyn Limiter>,
     pub(crate) journal: JournalHandle,
     pub(crate) llm: LlmHandle,
+    /// The model of a run that names none.
+    pub(crate) default_model: Option<String>,
+    /// Accounts; none: runs are free.
+    pub(crate) credits: Option<CreditsHandle>,
     pub(crate) config: EngineConfig,
     pub(crate) meter: Arc<Meter>,
     pub(crate) health: Arc<Health>,

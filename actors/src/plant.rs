@@ -23,6 +23,38 @@ pub(crate) enum Plant {
     RingSkipsOnWrap,
     /// A failure that began before its key or group recovered counts all the same.
     LateFailurePoisons,
+    /// A ledger leaves out a number.
+    SequenceGap,
+    /// A transaction's hash does not depend on those before it.
+    ChainCut,
+    /// What a hold gives back goes to the first grant.
+    WrongBucket,
+    /// A run may reserve what is not there.
+    BalanceUnchecked,
+    /// A hold that has ended can be renewed.
+    RenewedAfterEnd,
+    /// Settling again gives back what was paid.
+    DoubleRefund,
+    /// A part of a micro-credit is forgiven.
+    RoundedDown,
+    /// A run pays more than it reserved.
+    PaidAboveHold,
+    /// What nobody paid has no entry on the other side.
+    NothingWrittenOff,
+    /// Holds of lost runs stay.
+    HoldLeaked,
+    /// Holds of lost runs are charged.
+    ExpiredCharged,
+    /// The monthly grant comes each time that somebody looks.
+    MonthlyTwice,
+    /// A budget counts what was paid and not what is reserved.
+    BudgetWithoutHolds,
+    /// A command is answered before it is durable.
+    AnsweredBeforeDurable,
+    /// A decision is written over books that it did not see.
+    CheckThenAct,
+    /// A command whose outcome is unknown is tried again under another name.
+    RetriedUnderNewName,
 }
 
 /// Whether this defect is to be played.
@@ -32,28 +64,28 @@ pub(crate) const fn is(_: Plant) -> bool {
     false
 }
 
-#[cfg(all(test, not(feature = "plant")))]
+#[cfg(test)]
 thread_local! {
     static PLAYED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
 }
 
-/// Whether a test on this thread plays this defect.
-#[cfg(all(test, not(feature = "plant")))]
+/// Whether this defect is to be played.
+#[cfg(test)]
 pub(crate) fn is(plant: Plant) -> bool {
     PLAYED.get() == Some(plant)
 }
 
-/// Plays a defect on this thread while something is tested.
-#[cfg(all(test, not(feature = "plant")))]
-pub(crate) fn with<T>(plant: Plant, test: impl FnOnce() -> T) -> T {
-    PLAYED.set(Some(plant));
-    let result = test();
+/// Plays a defect on this thread while something is done.
+#[cfg(test)]
+pub(crate) fn play<T>(plant: Option<Plant>, act: impl FnOnce() -> T) -> T {
+    PLAYED.set(plant);
+    let done = act();
     PLAYED.set(None);
-    result
+    done
 }
 
 /// Whether this defect is to be played.
-#[cfg(feature = "plant")]
+#[cfg(all(feature = "plant", not(test)))]
 pub(crate) fn is(plant: Plant) -> bool {
     use std::sync::LazyLock;
     static PLAYED: LazyLock<Option<Plant>> = LazyLock::new(|| {
@@ -65,7 +97,7 @@ pub(crate) fn is(plant: Plant) -> bool {
     *PLAYED == Some(plant)
 }
 
-#[cfg(feature = "plant")]
+#[cfg(all(feature = "plant", not(test)))]
 impl Plant {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -78,6 +110,10 @@ impl Plant {
             "segment_before_durable" => Self::SegmentBeforeDurable,
             "ring_skips_on_wrap" => Self::RingSkipsOnWrap,
             "late_failure_poisons" => Self::LateFailurePoisons,
+            "double_refund" => Self::DoubleRefund,
+            "rounded_down" => Self::RoundedDown,
+            "hold_leaked" => Self::HoldLeaked,
+            "expired_charged" => Self::ExpiredCharged,
             _ => return None,
         })
     }

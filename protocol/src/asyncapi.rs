@@ -4,6 +4,7 @@
 
 use crate::{
     SUBPROTOCOL,
+    credits::{CreditsHistory, CreditsInfo, CreditsQuote, Quote, TransactionPage},
     event::Event,
     frame::{ClientFrame, ServerFrame},
     method::{
@@ -87,7 +88,7 @@ const EXCHANGES: [Exchange; 9] = [
         name: "notify",
         summary: "What concerns the whole socket.",
         receives: &[],
-        sends: &["auth_required", "limits", "goaway", "ping", "error"],
+        sends: &["auth_required", "balance", "limits", "goaway", "ping", "error"],
     },
 ];
 
@@ -111,6 +112,9 @@ pub fn methods() -> [MethodSchema; 12] {
         method("history.get", false, Some(of::<HistoryGet>), of::<HistoryPage>),
         method("files.list", false, Some(of::<FilesList>), of::<FilePage>),
         method("files.get", false, Some(of::<FilesGet>), of::<FileSlice>),
+        method("credits.get", false, None, of::<CreditsInfo>),
+        method("credits.history", false, Some(of::<CreditsHistory>), of::<TransactionPage>),
+        method("credits.quote", false, Some(of::<CreditsQuote>), of::<Quote>),
     ]
 }
 

@@ -103,6 +103,12 @@ pub enum Reason {
     QueueFull,
     /// The user has too many runs under way.
     TooManyRuns,
+    /// The user has too few credits for it.
+    InsufficientCredits,
+    /// The session or the user has spent what may be spent.
+    BudgetExceeded,
+    /// The credits that the run reserved were given back meanwhile.
+    HoldExpired,
     /// The prompt is empty or too long.
     BadPrompt,
     /// A path is not allowed.

@@ -1,6 +1,7 @@
 //! Events: what a session says. One event is one entry of its log.
 
 use crate::{
+    credits::{Price, Rule},
     error::{ErrorBody, Reason},
     id::{CommandId, PartId, RunId, Seq, SessionId, UserId},
 };
@@ -283,6 +284,28 @@ pub enum Event {
         /// The numbers.
         usage: Usage,
     },
+    /// A run reserved credits, or more of them.
+    #[serde(rename = "credits.held")]
+    CreditsHeld {
+        /// The run.
+        run: RunId,
+        /// What it reserves now, in micro-credits.
+        amount: u64,
+        /// The price by which it will pay.
+        price: Price,
+    },
+    /// A run paid.
+    #[serde(rename = "credits.settled")]
+    CreditsSettled {
+        /// The run.
+        run: RunId,
+        /// What the user paid, in micro-credits.
+        paid: u64,
+        /// What was used, in micro-credits; what the user did not pay of it was written off.
+        cost: u64,
+        /// The rule by which it was paid.
+        rule: Rule,
+    },
     /// Progress in a step, for display.
     #[serde(rename = "progress")]
     Progress {
@@ -451,6 +474,8 @@ impl Event {
             | Self::FileMoved { .. }
             | Self::FilesCommitted { .. }
             | Self::Usage { .. }
+            | Self::CreditsHeld { .. }
+            | Self::CreditsSettled { .. }
             | Self::Progress { .. }
             | Self::Error { .. }
             | Self::Unknown => None,
@@ -490,6 +515,8 @@ impl Event {
             | Self::FileMoved { .. }
             | Self::FilesCommitted { .. }
             | Self::Usage { .. }
+            | Self::CreditsHeld { .. }
+            | Self::CreditsSettled { .. }
             | Self::Progress { .. }
             | Self::Error { .. }
             | Self::Unknown => None,

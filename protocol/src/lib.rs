@@ -268,6 +268,7 @@
 #[cfg(any(test, feature = "schema"))]
 pub mod asyncapi;
 pub mod client;
+pub mod credits;
 pub mod error;
 pub mod event;
 pub mod flow;

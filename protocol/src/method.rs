@@ -3,6 +3,7 @@
 mod branch;
 
 use crate::{
+    credits::{CreditsHistory, CreditsQuote},
     error::{Code, ErrorBody, Reason},
     frame::{Call, Entry, OpenRun, Status},
     id::{CommandId, Epoch, RunId, Seq, SessionId},
@@ -41,6 +42,12 @@ pub enum Method {
     FilesList(SessionId, FilesList),
     /// One file at a commit, or a slice of it.
     FilesGet(SessionId, FilesGet),
+    /// What the caller has.
+    CreditsGet,
+    /// The caller's transactions, newest first.
+    CreditsHistory(CreditsHistory),
+    /// What a run is likely to cost, in a session or in a new one.
+    CreditsQuote(Option<SessionId>, CreditsQuote),
 }
 
 /// Parameters of `session.create`.
@@ -293,8 +300,14 @@ impl Method {
             "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
             "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
             "files.get" => Self::FilesGet(session(call)?, params(call)?),
-            "run.steer" | "input.respond" | "presence.get" | "credits.get" | "credits.history"
-            | "credits.quote" => {
+            "credits.get" => Self::CreditsGet,
+            "credits.history" => Self::CreditsHistory(params_or_default(call)?),
+            "credits.quote" => {
+                let quote: CreditsQuote = params(call)?;
+                check_prompt(&quote.input)?;
+                Self::CreditsQuote(call.session, quote)
+            }
+            "run.steer" | "input.respond" | "presence.get" => {
                 let message = format!("{} is not served by this version", call.method);
                 return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
             }
@@ -316,6 +329,7 @@ impl Method {
             Self::SessionCreate(_, _, create) => check_title(&create.title),
             Self::SessionFork(_, _, fork) => check_title(fork.title.as_deref().unwrap_or_default()),
             Self::RunStart(_, _, start) => check_prompt(&start.input),
+            Self::CreditsQuote(_, quote) => check_prompt(&quote.input),
             Self::SessionGet(_)
             | Self::SessionList(_)
             | Self::SessionClose(..)
@@ -324,7 +338,9 @@ impl Method {
             | Self::RunCancel(..)
             | Self::HistoryGet(..)
             | Self::FilesList(..)
-            | Self::FilesGet(..) => Ok(()),
+            | Self::FilesGet(..)
+            | Self::CreditsGet
+            | Self::CreditsHistory(_) => Ok(()),
         }
     }
 
@@ -344,6 +360,9 @@ impl Method {
             Self::HistoryGet(_, history) => (None, raw(history)),
             Self::FilesList(_, list) => (None, raw(list)),
             Self::FilesGet(_, get) => (None, raw(get)),
+            Self::CreditsGet => (None, None),
+            Self::CreditsHistory(history) => (None, raw(history)),
+            Self::CreditsQuote(_, quote) => (None, raw(quote)),
         };
         Call { id: 0, cid, method: self.name().to_owned(), session: self.session(), params }
     }
@@ -364,6 +383,9 @@ impl Method {
             Self::HistoryGet(..) => "history.get",
             Self::FilesList(..) => "files.list",
             Self::FilesGet(..) => "files.get",
+            Self::CreditsGet => "credits.get",
+            Self::CreditsHistory(_) => "credits.history",
+            Self::CreditsQuote(..) => "credits.quote",
         }
     }
 
@@ -371,7 +393,8 @@ impl Method {
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::SessionList(_) => None,
+            Self::SessionList(_) | Self::CreditsGet | Self::CreditsHistory(_) => None,
+            Self::CreditsQuote(session, _) => *session,
             Self::SessionCreate(session, ..)
             | Self::SessionGet(session)
             | Self::SessionClose(session, _)

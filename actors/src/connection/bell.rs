@@ -1,13 +1,14 @@
 //! How others wake a connection: entries for an attachment, or a word from the engine.
 
 use crate::sync::lock;
-use greenroom_protocol::{error::CloseCode, frame::GoAway, id::Channel};
+use greenroom_protocol::{credits::Balance, error::CloseCode, frame::GoAway, id::Channel};
 use std::sync::Mutex;
 use tokio::sync::Notify;
 
 /// One connection's bell.
 ///
-/// Bound: one entry an attachment (each rings once until it is answered), one goaway, one close.
+/// Bound: one entry an attachment (each rings once until it is answered), one balance, one goaway,
+/// one close.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     notify: Notify,
@@ -19,6 +20,8 @@ pub(crate) struct Bell {
 pub(crate) struct Rung {
     /// Attachments that have something to read.
     pub(crate) channels: Vec<Channel>,
+    /// The user's balance has changed; boxed, since an idle socket has none.
+    pub(crate) balance: Option<Box<Balance>>,
     /// The server is going away.
     pub(crate) goaway: Option<GoAway>,
     /// The connection is to close.
@@ -29,6 +32,12 @@ impl Bell {
     /// An attachment has something to read.
     pub(crate) fn ring(&self, ch: Channel) {
         lock(&self.rung).channels.push(ch);
+        self.notify.notify_one();
+    }
+
+    /// The user's balance has changed: the last one counts.
+    pub(crate) fn balance(&self, balance: Balance) {
+        lock(&self.rung).balance = Some(Box::new(balance));
         self.notify.notify_one();
     }
 

@@ -1,6 +1,6 @@
 //! Calls: from a method to its result.
 
-use super::{attach, branch, diff, files, serve::Edge};
+use super::{attach, branch, credits, diff, files, serve::Edge};
 use crate::{
     port::{Principal, SessionRow, StoreError},
     session::{Answer, Answered, command::Command, reader},
@@ -76,6 +76,13 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
         Method::FilesGet(session, get) => {
             let row = owned(edge, principal, session).await?;
             return first(&files::get(edge, &row, &get).await?);
+        }
+        Method::CreditsGet => return first(&credits::get(edge, by).await?),
+        Method::CreditsHistory(history) => {
+            return first(&credits::history(edge, by, history).await?);
+        }
+        Method::CreditsQuote(session, quote) => {
+            return first(&credits::quote(edge, principal, session, quote).await?);
         }
     };
     done(edge.sessions.call(session, by, command).await?)

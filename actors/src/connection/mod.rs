@@ -10,6 +10,7 @@ mod attachment;
 mod bell;
 mod branch;
 mod calls;
+pub(crate) mod credits;
 mod diff;
 mod files;
 mod follower;

@@ -199,6 +199,9 @@ impl<S: Socket> Connection<S> {
         for ch in rung.channels {
             self.make_ready(ch);
         }
+        if let Some(balance) = rung.balance {
+            self.outbox.push(ServerFrame::Balance(*balance).encode());
+        }
         if let Some(goaway) = rung.goaway {
             self.outbox.push(ServerFrame::GoAway(goaway).encode());
         }

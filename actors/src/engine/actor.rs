@@ -3,23 +3,25 @@
 use super::EngineError;
 use crate::{
     connection::Edge,
+    credits::{CreditsActor, CreditsArguments, CreditsHandle},
     health::Health,
     journal::{JournalHandle, LaneConfig, recover},
     keeper::KeeperActor,
     keypool::{KeyPoolActor, KeyPoolArguments, KeyPoolHandle, state::Settings},
     llm::{LlmActor, LlmArguments, LlmHandle, Parties},
     meter::Meter,
-    node::{EngineConfig, Node, Ports},
+    node::{CreditConfig, EngineConfig, Node, Ports},
     permits::Permits,
     sessions::{SessionsActor, SessionsHandle},
     sync::lock,
-    users::{UsersActor, UsersHandle},
+    users::{UsersActor, UsersArguments, UsersHandle},
 };
 use greenroom_protocol::id::SessionId;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -109,6 +111,23 @@ async fn start(ports: Ports, config: EngineConfig, me: ActorCell) -> Result<Part
     let journal = JournalHandle::spawn(ports.store.clone(), incarnation, lane, shared, me.clone());
     let journal = journal.await.map_err(spawn)?;
     let llm = providers(&ports, &config, &meter, me.clone()).await.map_err(spawn)?;
+    let default_model = ports.providers.first().map(|first| first.default_model().to_owned());
+    let users =
+        UsersArguments { connections_per_user: config.connections_per_user, meter: meter.clone() };
+    let (users, _) =
+        Actor::spawn_linked(None, UsersActor, users, me.clone()).await.map_err(spawn)?;
+    let users = UsersHandle::new(users);
+    let credits = match config.credits.clone() {
+        Some(CreditConfig { terms, prices }) => {
+            let hold_ttl = Duration::from_millis(terms.hold_ttl_ms);
+            let (store, clock) = (ports.store.clone(), ports.clock.clone());
+            let (users, meter) = (users.clone(), meter.clone());
+            let arguments = CreditsArguments { terms, store, clock, users, meter };
+            let spawned = Actor::spawn_linked(None, CreditsActor, arguments, me.clone()).await;
+            Some(CreditsHandle::new(spawned.map_err(spawn)?.0, Arc::new(prices), hold_ttl))
+        }
+        None => None,
+    };
     let node = Arc::new(Node {
         store: ports.store,
         clock: ports.clock,
@@ -116,6 +135,8 @@ async fn start(ports: Ports, config: EngineConfig, me: ActorCell) -> Result<Part
         limiter: ports.limiter,
         journal,
         llm,
+        default_model,
+        credits,
         permits: Permits::new(config.runs_per_user, meter.clone()),
         config,
         meter,
@@ -124,10 +145,8 @@ async fn start(ports: Ports, config: EngineConfig, me: ActorCell) -> Result<Part
     });
     let sessions = Actor::spawn_linked(None, SessionsActor, node.clone(), me.clone());
     let (sessions, _) = sessions.await.map_err(spawn)?;
-    let users = Actor::spawn_linked(None, UsersActor, node.clone(), me.clone());
-    let (users, _) = users.await.map_err(spawn)?;
     Actor::spawn_linked(None, KeeperActor, node.clone(), me).await.map_err(spawn)?;
-    let (sessions, users) = (SessionsHandle::new(sessions), UsersHandle::new(users));
+    let sessions = SessionsHandle::new(sessions);
     Ok(Parts { edge: Edge { node, sessions, users }, owned })
 }
 

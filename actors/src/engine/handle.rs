@@ -2,7 +2,7 @@
 
 use super::actor::{EngineActor, EngineArguments, Parts};
 use crate::{
-    connection::{Done, Follower, Tree, dispatch, serve},
+    connection::{Done, Follower, Tree, credits, dispatch, serve},
     health::Health,
     keypool::ProviderView,
     meter::Meter,
@@ -10,6 +10,7 @@ use crate::{
     port::{Incarnation, Limited, Principal, SignIn, Socket, StoreError},
 };
 use greenroom_protocol::{
+    credits::{CreditsInfo, Grant},
     error::{CloseCode, Code, ErrorBody, Reason},
     frame::After,
     id::{SessionId, UserId},
@@ -126,6 +127,29 @@ impl Engine {
     /// Closes the sockets and ends the followers of a sign-in that has ended.
     pub fn sign_out(&self, user: UserId, sign_in: SignIn) {
         self.parts.edge.users.sign_out(user, sign_in);
+    }
+
+    /// What a user has, for an operator.
+    ///
+    /// # Errors
+    /// What to answer.
+    pub async fn credits(&self, user: UserId) -> Result<CreditsInfo, ErrorBody> {
+        credits::get(&self.parts.edge, user).await
+    }
+
+    /// Gives a user credits, by an operator's order: a repeat under the same name has one effect.
+    /// The amount is in micro-credits.
+    ///
+    /// # Errors
+    /// What to answer; `idempotency_conflict`, where the name was used for another grant.
+    pub async fn grant_credits(
+        &self,
+        user: UserId,
+        name: &str,
+        amount: u64,
+        (grant, note): (Grant, String),
+    ) -> Result<CreditsInfo, ErrorBody> {
+        credits::grant(&self.parts.edge, user, (name, amount), grant, note).await
     }
 
     /// Counts a request as a message of its user.

@@ -3,12 +3,14 @@
 
 mod auth;
 mod limiter;
+mod payers;
 mod provider;
 mod socket;
 mod store;
 
 pub use auth::FakeAuth;
 pub use limiter::FakeLimiter;
+pub use payers::Payers;
 pub use provider::{Call, Calls, FakeProvider};
 pub use socket::{FakeClient, FakeSocket};
 pub use store::FakeStore;

@@ -43,7 +43,12 @@ impl Actor for KeeperActor {
         node: &mut Arc<Node>,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Sweep => node.limiter.sweep(),
+            Message::Sweep => {
+                node.limiter.sweep();
+                if let Some(credits) = &node.credits {
+                    credits.round();
+                }
+            }
             Message::SweepSignIns => {
                 let node = node.clone();
                 // Beside the mailbox: it reads the store, page by page.

@@ -1,6 +1,7 @@
 //! Reading an answer: provider to outbox, with the orders and batches that go on meanwhile.
 
 use super::{
+    bill::Bill,
     caller::{Called, Caller},
     drive::Stop,
     handle::End,
@@ -61,6 +62,7 @@ pub(super) struct Answered {
 enum Turn {
     Delta(Option<Result<Delta, ProviderError>>),
     Taken(Instant),
+    Paid,
     Due,
     End,
 }
@@ -90,14 +92,14 @@ impl<'a> Answer<'a> {
         mut self,
         (caller, ticket): (&mut Caller<'_>, Ticket),
         request: Request,
-        mouth: &mut Mouth,
+        (mouth, bill): (&mut Mouth, &mut Bill),
     ) -> Result<Answered, Stop> {
         let call = match caller.call(ticket, request, mouth).await? {
             Called::Answer(call) => call,
             Called::Failed(error) => return Ok(self.failed(error)),
             Called::Asked => return Ok(self.ended(None)),
         };
-        let failure = self.deltas(Box::pin(call), mouth).await?;
+        let failure = self.deltas(Box::pin(call), mouth, bill).await?;
         Ok(self.ended(failure))
     }
 
@@ -106,6 +108,7 @@ impl<'a> Answer<'a> {
         &mut self,
         mut stream: DeltaStream,
         mouth: &mut Mouth,
+        bill: &mut Bill,
     ) -> Result<Option<Stop>, Stop> {
         let mut timer = Timer::new(self.node.started);
         // Registered once: a delta would have it leave its waiter's list and join it again.
@@ -122,22 +125,24 @@ impl<'a> Answer<'a> {
                 biased;
                 () = &mut asked => Turn::End,
                 taken = mouth.taken(), if is_read => Turn::Taken(taken?),
+                () = bill.answered() => Turn::Paid,
                 () = timer.at(wake), if wake.is_some() => Turn::Due,
                 delta = stream.next(), if may_read => Turn::Delta(delta),
             };
             match turn {
                 Turn::End => return Ok(None),
                 Turn::Taken(at) => self.observe_first(at),
+                Turn::Paid => {}
                 Turn::Due => {
                     if due.is_some_and(|due| due <= Instant::now()) {
-                        if let ControlFlow::Break(end) = self.rest(&mut stream, mouth).await {
+                        if let ControlFlow::Break(end) = self.rest(&mut stream, mouth, bill).await {
                             return Ok(end);
                         }
                         mouth.send(Instant::now());
                     }
                 }
                 Turn::Delta(delta) => {
-                    if let ControlFlow::Break(end) = self.take(delta, mouth) {
+                    if let ControlFlow::Break(end) = self.take(delta, mouth, bill) {
                         return Ok(end);
                     }
                 }
@@ -152,11 +157,12 @@ impl<'a> Answer<'a> {
         &mut self,
         stream: &mut DeltaStream,
         mouth: &mut Mouth,
+        bill: &mut Bill,
     ) -> ControlFlow<Option<Stop>> {
         while mouth.outbox.has_room() {
             yield_now().await;
             match poll_unwoken(stream) {
-                Poll::Ready(delta) => self.take(delta, mouth)?,
+                Poll::Ready(delta) => self.take(delta, mouth, bill)?,
                 Poll::Pending => break,
             }
         }
@@ -168,13 +174,20 @@ impl<'a> Answer<'a> {
         &mut self,
         delta: Option<Result<Delta, ProviderError>>,
         mouth: &mut Mouth,
+        bill: &mut Bill,
     ) -> ControlFlow<Option<Stop>> {
         let over = match delta {
             None => return ControlFlow::Break(None),
             Some(Err(error)) => return ControlFlow::Break(Some(Stop::failed(error.body()))),
             Some(Ok(delta)) => self.delta(delta),
         };
+        let at_file_end = self.events.iter().any(|e| matches!(e, Event::FileEnd { .. }));
         self.events.drain(..).for_each(|event| mouth.outbox.push(event));
+        let tokens = (self.input_tokens, usage::estimate([self.output_bytes]));
+        bill.watch(tokens.0, tokens.1);
+        if over.is_none() && bill.must_stop(at_file_end, tokens) {
+            return ControlFlow::Break(None);
+        }
         over.map_or(ControlFlow::Continue(()), |stop| ControlFlow::Break(Some(stop)))
     }
 

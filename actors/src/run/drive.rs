@@ -4,6 +4,7 @@ use super::{
     RunArguments,
     answer::{Answer, Answered},
     artifact,
+    bill::Bill,
     caller::Caller,
     mouth::Mouth,
     outbox::Window,
@@ -40,6 +41,7 @@ const TAG_TRIES: usize = 16;
 pub(super) struct Drive {
     arguments: RunArguments,
     mouth: Mouth,
+    bill: Bill,
 }
 
 /// How a run ends.
@@ -85,7 +87,8 @@ impl Drive {
         };
         let session = arguments.session.clone();
         let mouth = Mouth::new(arguments.spec.run.run, session, window);
-        Self { arguments, mouth }
+        let bill = Bill::new(node, arguments.feed.session, &arguments.spec);
+        Self { arguments, mouth, bill }
     }
 
     const fn spec(&self) -> &RunSpec {
@@ -102,6 +105,14 @@ impl Drive {
             Ok(Err(Stop::Stopped)) => return,
             Err(_) => (Outcome::Failed, Some(overlong(limit))),
         };
+        // What is paid for is durable before it is paid.
+        if self.bill.is_open() {
+            if self.mouth.drain().await.is_err() {
+                return;
+            }
+            let settled = self.bill.settle(&end).await;
+            settled.into_iter().for_each(|event| self.mouth.outbox.push(event));
+        }
         let (outcome, error) = end;
         tracing::Span::current().record("outcome", outcome.name());
         let run = self.spec().run.run;
@@ -123,7 +134,9 @@ impl Drive {
         } else {
             self.generate(&project, replay).await?
         };
-        self.apply(&project, parent, &changes).await
+        self.apply(&project, parent, &changes).await?;
+        // What was complete when the credits did not suffice for more is kept.
+        self.bill.stopped().map_or(Ok(()), |error| Err(Stop::failed(error)))
     }
 
     fn fresh(&self) -> Replay {
@@ -159,6 +172,7 @@ impl Drive {
         let superseded_from: Option<Seq> = replay.superseded_from();
         self.mouth.outbox.push(Event::RunRecovering { run, attempt, superseded_from });
         self.mouth.drain().await?;
+        self.bill.resume(replay.usage().filter(|_| replay.generated())).await?;
         Ok(replay)
     }
 
@@ -201,16 +215,18 @@ impl Drive {
         is_first: bool,
     ) -> Result<Output, Stop> {
         let (node, end) = (self.arguments.node.clone(), self.arguments.end.clone());
-        let input_tokens = usage::estimate(messages.iter().map(|message| message.content.len()));
+        let input_tokens = usage::of_prompt(&messages);
         let RunSpec { ref run, attempt, .. } = self.arguments.spec;
         let (run, model) = (run.run, run.model.clone());
         let mut caller = Caller::new((&node, &end), run, model.as_deref(), input_tokens)?;
         let ticket = caller.ticket(&mut self.mouth).await?.ok_or_else(|| self.asked_to_end())?;
         let answering = ticket.model().to_owned();
+        let held = self.bill.hold(&answering, input_tokens).await?;
         if is_first && attempt == 1 {
             let (provider, model) = (ticket.provider.name().to_owned(), answering.clone());
             self.mouth.outbox.push(Event::RunStarted { run, provider, model });
         }
+        held.into_iter().for_each(|event| self.mouth.outbox.push(event));
         if is_first {
             self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
         }
@@ -219,7 +235,7 @@ impl Drive {
         let request = Request { run, model, messages };
         let answer = Answer::new(&node, &self.arguments.end, output, input_tokens);
         let Answered { mut output, finish, usage, failure } =
-            answer.read((&mut caller, ticket), request, &mut self.mouth).await?;
+            answer.read((&mut caller, ticket), request, (&mut self.mouth, &mut self.bill)).await?;
         let complete = matches!(finish, Some(crate::port::Finish::Stop)) && failure.is_none();
         let ending = if complete { artifact::Ending::Stopped } else { artifact::Ending::CutOff };
         let mut events = Vec::new();
@@ -228,6 +244,7 @@ impl Drive {
         events.into_iter().for_each(|event| self.mouth.outbox.push(event));
         self.say_usage(usage);
         node.meter.edits(&answering, output.tally());
+        let complete = complete || (finish.is_none() && self.bill.stopped().is_some());
         if let Some(failure) = failure.filter(|_| !complete) {
             return Err(failure);
         }
@@ -240,6 +257,7 @@ impl Drive {
     fn say_usage(&mut self, usage: Option<Usage>) {
         let run = self.spec().run.run;
         if let Some(usage) = usage {
+            self.bill.used(&usage);
             self.mouth.outbox.push(Event::Usage { run, usage });
         }
     }

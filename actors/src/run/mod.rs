@@ -7,6 +7,7 @@
 mod actor;
 mod answer;
 pub mod artifact;
+mod bill;
 mod caller;
 mod changes;
 mod drive;
@@ -24,7 +25,9 @@ pub mod tree;
 mod usage;
 
 pub(crate) use actor::{RunActor, RunArguments};
+pub(crate) use bill::lost;
 pub use changes::{Change, Changes};
 pub(crate) use handle::{End, RunHandle};
 pub use output::OutputLimits;
 pub use tag::Tag;
+pub(crate) use usage::estimate_input;

@@ -112,6 +112,8 @@ impl Replay {
             | Event::ToolArgsDelta { .. }
             | Event::ToolReady { .. }
             | Event::ToolOutputDelta { .. }
+            | Event::CreditsHeld { .. }
+            | Event::CreditsSettled { .. }
             | Event::Progress { .. }
             | Event::Error { .. }
             | Event::Unknown => {}

@@ -15,7 +15,7 @@ use crate::{
     permits::Permit,
     plant::{self, Plant},
     port::{Created, Limited, Origin, Projection, SessionRow, StoreError},
-    run::{End, RunActor, RunArguments, RunHandle},
+    run::{self, End, RunActor, RunArguments, RunHandle},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
@@ -467,6 +467,11 @@ impl Awake {
         }
         if self.shutting_down.is_some() {
             return; // the next start of the node goes on with it
+        }
+        if self.state.alive() == Some(run)
+            && let Some(credits) = &self.node.credits
+        {
+            credits.tell(self.state.row().user, run::lost(run)); // it cannot say so itself
         }
         self.apply(Input::RunDown { run, error: ErrorBody::internal() });
     }

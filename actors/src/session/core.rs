@@ -39,6 +39,9 @@ pub(crate) struct Core {
     pub(crate) open: Option<(PartId, Seq)>,
     /// Git id of the last commit.
     pub(crate) commit: Option<String>,
+    /// What its runs paid, in micro-credits.
+    #[serde(default)]
+    pub(crate) spent: u64,
     /// Earlier turns, for later prompts.
     pub(crate) turns: VecDeque<Turn>,
     /// Git id of the blob with the turns before those, where they were not read yet.
@@ -193,6 +196,7 @@ impl Core {
             Event::SessionRolledBack { .. } | Event::SessionForked { .. } => {
                 self.apply_branch(seq, ts, event);
             }
+            Event::CreditsSettled { paid, .. } => self.spent = self.spent.saturating_add(*paid),
             Event::InputRequested { .. }
             | Event::InputResolved { .. }
             | Event::StepStarted { .. }
@@ -205,6 +209,7 @@ impl Core {
             | Event::FileDeleted { .. }
             | Event::FileMoved { .. }
             | Event::Usage { .. }
+            | Event::CreditsHeld { .. }
             | Event::Progress { .. }
             | Event::Error { .. }
             | Event::Unknown => {}

@@ -111,6 +111,8 @@ pub(crate) struct RunSpec {
     pub(crate) turns: Vec<super::core::Turn>,
     /// The session whose objects the files are.
     pub(crate) project: SessionId,
+    /// What the session's earlier runs have paid, in micro-credits.
+    pub(crate) spent: u64,
     /// Last entry at the begin; a recovered run reads its own words from `run.accepted` to here.
     pub(crate) head: Seq,
 }
@@ -443,6 +445,7 @@ impl<R> State<R> {
                 commit: self.core.commit.clone(),
                 turns: self.core.turns.iter().cloned().collect(),
                 project: self.row.project(),
+                spent: self.core.spent,
                 head: self.log.head(),
             })));
         }

@@ -2,6 +2,7 @@
 
 use crate::{connection::Bell, port::SignIn};
 use greenroom_protocol::{
+    credits::Balance,
     error::{CloseCode, Reason},
     frame::GoAway,
     id::ConnectionId,
@@ -17,6 +18,7 @@ pub(crate) enum Message {
     SignedIn { connection: ConnectionId, sign_in: Option<SignIn> },
     SignOut { sign_in: SignIn },
     Leave { connection: ConnectionId },
+    Balance(Balance),
     GoAway { spread: Duration },
     CloseAll { code: CloseCode, told: Arc<DropGuard> },
 }
@@ -28,6 +30,7 @@ impl fmt::Debug for Message {
             Self::SignedIn { .. } => "SignedIn",
             Self::SignOut { .. } => "SignOut",
             Self::Leave { .. } => "Leave",
+            Self::Balance(_) => "Balance",
             Self::GoAway { .. } => "GoAway",
             Self::CloseAll { .. } => "CloseAll",
         })
@@ -96,6 +99,9 @@ impl Actor for UserActor {
                 if state.sockets.is_empty() {
                     myself.stop(None); // who joins now is told to ask for a new one
                 }
+            }
+            Message::Balance(balance) => {
+                state.sockets.iter().for_each(|(_, bell)| bell.balance(balance));
             }
             Message::GoAway { spread } => state.go_away(spread),
             Message::CloseAll { code, told } => {

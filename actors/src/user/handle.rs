@@ -1,8 +1,8 @@
 //! A user's public face.
 
 use super::actor::{Member, Message};
-use crate::port::SignIn;
-use greenroom_protocol::{error::CloseCode, id::ConnectionId};
+use crate::{connection::Bell, port::SignIn};
+use greenroom_protocol::{credits::Balance, error::CloseCode, id::ConnectionId};
 use ractor::{ActorId, ActorRef, ActorStatus};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
@@ -45,6 +45,11 @@ impl UserHandle {
     /// Removes a socket.
     pub(crate) fn leave(&self, connection: ConnectionId) {
         let _ = self.0.cast(Message::Leave { connection });
+    }
+
+    /// Shows every socket a new balance.
+    pub(crate) fn balance(&self, balance: Balance) {
+        let _ = self.0.cast(Message::Balance(balance));
     }
 
     /// Tells every socket that the node goes away.

@@ -1,11 +1,11 @@
 //! The supervisor of all connected users.
 
 use crate::{
-    node::Node,
+    meter::Meter,
     port::SignIn,
     user::{UserActor, UserArguments, UserHandle},
 };
-use greenroom_protocol::{error::CloseCode, id::UserId};
+use greenroom_protocol::{credits::Balance, error::CloseCode, id::UserId};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use tokio_util::sync::DropGuard;
 pub(crate) enum Message {
     Find { user: UserId, reply: oneshot::Sender<Option<UserHandle>> },
     SignOut { user: UserId, sign_in: SignIn },
+    Balance { user: UserId, balance: Balance },
     GoAway { spread: Duration },
     CloseAll { code: CloseCode, told: Arc<DropGuard> },
 }
@@ -24,16 +25,24 @@ impl fmt::Debug for Message {
         f.write_str(match self {
             Self::Find { .. } => "Find",
             Self::SignOut { .. } => "SignOut",
+            Self::Balance { .. } => "Balance",
             Self::GoAway { .. } => "GoAway",
             Self::CloseAll { .. } => "CloseAll",
         })
     }
 }
 
+/// What the supervisor needs.
+#[derive(Debug)]
+pub(crate) struct UsersArguments {
+    pub(crate) connections_per_user: u32,
+    pub(crate) meter: Arc<Meter>,
+}
+
 /// What the actor holds. Bound: one row a connected user.
 #[derive(Debug)]
 pub(crate) struct State {
-    node: Arc<Node>,
+    arguments: UsersArguments,
     users: HashMap<UserId, UserHandle>,
     by_actor: HashMap<ActorId, UserId>,
 }
@@ -45,14 +54,14 @@ pub(crate) struct UsersActor;
 impl Actor for UsersActor {
     type Msg = Message;
     type State = State;
-    type Arguments = Arc<Node>;
+    type Arguments = UsersArguments;
 
     async fn pre_start(
         &self,
         _: ActorRef<Message>,
-        node: Arc<Node>,
+        arguments: UsersArguments,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { node, users: HashMap::new(), by_actor: HashMap::new() })
+        Ok(State { arguments, users: HashMap::new(), by_actor: HashMap::new() })
     }
 
     async fn handle(
@@ -69,6 +78,11 @@ impl Actor for UsersActor {
             Message::SignOut { user, sign_in } => {
                 if let Some(user) = state.users.get(&user) {
                     user.sign_out(sign_in);
+                }
+            }
+            Message::Balance { user, balance } => {
+                if let Some(user) = state.users.get(&user) {
+                    user.balance(balance);
                 }
             }
             Message::GoAway { spread } => {
@@ -92,7 +106,7 @@ impl Actor for UsersActor {
             SupervisionEvent::ActorTerminated(cell, ..) => cell.get_id(),
             SupervisionEvent::ActorFailed(cell, error) => {
                 tracing::error!(%error, "a user's actor failed");
-                state.node.meter.actor_restarts.inc();
+                state.arguments.meter.actor_restarts.inc();
                 cell.get_id()
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
@@ -113,7 +127,7 @@ impl State {
         if let Some(handle) = self.users.get(&user).filter(|handle| handle.is_alive()) {
             return Some(handle.clone());
         }
-        let connections_max = self.node.config.connections_per_user;
+        let connections_max = self.arguments.connections_per_user;
         let arguments = UserArguments { connections_max };
         let spawned = Actor::spawn_linked(None, UserActor, arguments, myself.get_cell()).await;
         match spawned {

@@ -7,6 +7,7 @@ use crate::{
     user::{Member, UserHandle},
 };
 use greenroom_protocol::{
+    credits::Balance,
     error::CloseCode,
     id::{ConnectionId, UserId},
 };
@@ -79,6 +80,11 @@ impl UsersHandle {
     /// Closes the sockets of a sign-in that has ended.
     pub(crate) fn sign_out(&self, user: UserId, sign_in: SignIn) {
         let _ = self.0.cast(Message::SignOut { user, sign_in });
+    }
+
+    /// Shows a user's sockets a new balance, where there are any.
+    pub(crate) fn balance(&self, user: UserId, balance: Balance) {
+        let _ = self.0.cast(Message::Balance { user, balance });
     }
 
     /// Tells every socket that the node goes away, spread over `spread`.

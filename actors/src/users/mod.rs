@@ -3,5 +3,5 @@
 mod actor;
 mod handle;
 
-pub(crate) use actor::UsersActor;
+pub(crate) use actor::{UsersActor, UsersArguments};
 pub(crate) use handle::{Membership, UsersHandle};

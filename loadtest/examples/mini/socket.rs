@@ -174,6 +174,13 @@ impl Peer {
                     FileSlice { commit: String::new(), file, offset: 0, text, next_offset: None };
                 (serde_json::to_value(slice)?, false)
             }
+            Method::CreditsGet | Method::CreditsHistory(_) | Method::CreditsQuote(..) => {
+                return Ok(Err(ErrorBody::new(
+                    Code::Unimplemented,
+                    Reason::UnknownMethod,
+                    "no credits here",
+                )));
+            }
             Method::SessionList(_)
             | Method::SessionClose(..)
             | Method::SessionFork(..)

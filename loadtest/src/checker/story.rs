@@ -169,6 +169,8 @@ impl Reader<'_> {
             | Event::InputResolved { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
+            | Event::CreditsHeld { .. }
+            | Event::CreditsSettled { .. }
             | Event::Progress { .. }
             | Event::Error { .. } => {}
             Event::Unknown => self.wrong(Rule::Orderly, format!("entry {seq} has an unknown type")),

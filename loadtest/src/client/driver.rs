@@ -175,6 +175,7 @@ impl Driver {
                 | ServerFrame::Err { .. }
                 | ServerFrame::Detached(_)
                 | ServerFrame::AuthRequired { .. }
+                | ServerFrame::Balance(_)
                 | ServerFrame::Limits(_)
                 | ServerFrame::GoAway(_)
                 | ServerFrame::Ping { .. }

@@ -1,6 +1,7 @@
 //! What the server sends.
 
 use crate::{
+    credits::Balance,
     error::{Code, ErrorBody, Reason},
     event::Event,
     id::{Channel, CommandId, ConnectionId, Epoch, RunId, Seq, SessionId},
@@ -50,6 +51,8 @@ pub enum ServerFrame {
         /// Milliseconds left.
         deadline_ms: u64,
     },
+    /// What the user has changed: to all of the user's sockets. Of several the last one counts.
+    Balance(Balance),
     /// The client sends too much.
     Limits(Limits),
     /// The server closes soon: reconnect after a while, elsewhere if there is an elsewhere.

@@ -2,6 +2,10 @@
 
 use super::of_method;
 use crate::{
+    credits::{
+        Account, Balance, CreditsHistory, CreditsInfo, CreditsQuote, Ending, Grant, GrantInfo,
+        HoldInfo, Kind, Leg, POLICY, Price, Quote, Transaction, TransactionPage,
+    },
     error::{Code, ErrorBody, Reason},
     event::{Event, Notice, Outcome, StepName, Usage, UsageSource},
     frame::{
@@ -130,6 +134,7 @@ pub(super) fn server_frames() -> Vec<ServerFrame> {
             retry_after_ms: Some(1000),
         }),
         ServerFrame::AuthRequired { deadline_ms: 60_000 },
+        ServerFrame::Balance(balance()),
         ServerFrame::Limits(Limits {
             limits: vec![Limit { name: "messages".into(), limit: 100 }],
             retry_after_ms: Some(250),
@@ -190,15 +195,13 @@ fn whole_events() -> Vec<Event> {
         Event::FileDeleted { path: "src/old.ts".into() },
         Event::FileMoved { from: "a.ts".into(), to: "b.ts".into() },
         Event::FilesCommitted { run, commit: COMMIT.into(), added: 1, changed: 2, removed: 3 },
-        Event::Usage {
+        Event::Usage { run, usage: usage() },
+        Event::CreditsHeld { run, amount: 6_400_000, price: price() },
+        Event::CreditsSettled {
             run,
-            usage: Usage {
-                input_tokens: 1200,
-                output_tokens: 340,
-                cached_tokens: 1000,
-                reasoning_tokens: 40,
-                source: UsageSource::Provider,
-            },
+            paid: 5_100_000,
+            cost: 5_100_000,
+            rule: Ending::Completed.rule(),
         },
         Event::Progress { name, percent: 70, message: "writing src/App.tsx".into() },
         Event::Error { error: ErrorBody::new(Code::InvalidArgument, Reason::BadPath, "../x") },
@@ -261,6 +264,12 @@ pub(super) fn methods() -> Vec<Method> {
             FilesList { commit: Some(COMMIT.into()), after: Some("src/App.tsx".into()) },
         ),
         Method::FilesGet(session(), get),
+        Method::CreditsGet,
+        Method::CreditsHistory(CreditsHistory { before: Some(9), limit: Some(20) }),
+        Method::CreditsQuote(
+            Some(session()),
+            CreditsQuote { input: "Add a footer".into(), model: Some("small".into()) },
+        ),
     ]
 }
 
@@ -306,6 +315,97 @@ pub(super) fn golden_of(method: &Method) {
                 FileSlice { commit, file: file(), offset: 65_536, text, next_offset: Some(65_542) };
             of_method(name, Some(get.clone()), &slice);
         }
+        Method::CreditsGet => of_method(name, None::<()>, &credits()),
+        Method::CreditsHistory(history) => {
+            let page = TransactionPage { items: vec![transaction()], next_before: Some(8) };
+            of_method(name, Some(*history), &page);
+        }
+        Method::CreditsQuote(_, asked) => of_method(name, Some(asked.clone()), &quote()),
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        input_tokens: 1200,
+        output_tokens: 340,
+        cached_tokens: 1000,
+        reasoning_tokens: 40,
+        source: UsageSource::Provider,
+    }
+}
+
+fn balance() -> Balance {
+    Balance { seq: 8, available: 993_600_000, held: 6_400_000 }
+}
+
+fn price() -> Price {
+    Price {
+        version: "5891b5b5".into(),
+        model: "small".into(),
+        input: 500_000_000,
+        cached: 100_000_000,
+        output: 1_500_000_000,
+    }
+}
+
+fn grant() -> Grant {
+    Grant { priority: 10, expires_at: Some(TS + 86_400_000) }
+}
+
+fn credits() -> CreditsInfo {
+    CreditsInfo {
+        balance: balance(),
+        grants: vec![GrantInfo { id: "grant/sign-up".into(), grant: grant(), left: 993_600_000 }],
+        holds: vec![HoldInfo {
+            run: run(),
+            session: session(),
+            amount: 6_400_000,
+            expires_at: TS + 600_000,
+        }],
+        month_spent: 17_000_000,
+        month_budget: Some(500_000_000),
+        session_budget: Some(100_000_000),
+    }
+}
+
+fn transaction() -> Transaction {
+    let leg = |account, amount| Leg { account, amount };
+    Transaction {
+        seq: 8,
+        at: TS,
+        id: format!("{}/end", run()),
+        kind: Kind::Settle,
+        amount: 5_100_000,
+        legs: vec![
+            leg(Account::Held, -6_400_000),
+            leg(Account::Revenue, 5_100_000),
+            leg(Account::Available, 1_300_000),
+        ],
+        available: 994_900_000,
+        held: 0,
+        run: Some(run()),
+        session: Some(session()),
+        grant: Some(grant()),
+        of: Some("grant/sign-up".into()),
+        price: Some(price()),
+        usage: Some(usage()),
+        rule: Some(Ending::Completed.rule()),
+        note: "for a person".into(),
+        hash: SHA256.into(),
+    }
+}
+
+fn quote() -> Quote {
+    Quote {
+        price: price(),
+        input_tokens: 1200,
+        output_tokens_p50: 2800,
+        output_tokens_p90: 4096,
+        cost_p50: 4_800_000,
+        hold: 6_744_000,
+        available: 993_600_000,
+        sufficient: true,
+        policy: POLICY.to_vec(),
     }
 }
 

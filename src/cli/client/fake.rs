@@ -304,7 +304,10 @@ async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
         | Method::SessionFork(..)
         | Method::SessionRollback(..)
         | Method::SessionDiff(..)
-        | Method::HistoryGet(..) => panic!("no test asks for this"),
+        | Method::HistoryGet(..)
+        | Method::CreditsGet
+        | Method::CreditsHistory(_)
+        | Method::CreditsQuote(..) => panic!("no test asks for this"),
     };
     ServerFrame::Ok { id, result, duplicate }
 }

@@ -2,7 +2,10 @@
 
 use super::driver::describe;
 use crate::cli::output::clean;
-use greenroom_protocol::event::{Event, Notice, Stream};
+use greenroom_protocol::{
+    credits::amount_text,
+    event::{Event, Notice, Stream},
+};
 use std::fmt::Write as _;
 
 /// Writes events as text.
@@ -72,6 +75,7 @@ impl Renderer {
             Event::InputRequested { text, .. } => format!("waiting for an answer: {text}"),
             Event::Notice { notice, message, .. } => notice_text(*notice, message)?,
             Event::Error { error } => describe(error),
+            Event::CreditsSettled { paid, .. } => format!("paid {} credits", amount_text(*paid)),
             Event::InputUser { .. }
             | Event::InputResolved { .. }
             | Event::StepStarted { .. }
@@ -89,6 +93,7 @@ impl Renderer {
             | Event::FileDelta { .. }
             | Event::FileEnd { complete: true, .. }
             | Event::Usage { .. }
+            | Event::CreditsHeld { .. }
             | Event::Progress { .. }
             | Event::Unknown => return None,
         })

@@ -41,6 +41,9 @@ pub(super) struct Bench {
     pub(super) store: Arc<FakeStore>,
     pub(super) limiter: Arc<FakeLimiter>,
     pub(super) calls: Calls,
+    config: EngineConfig,
+    /// When the clock showed 1,000,000 ms.
+    started: Instant,
 }
 
 impl Bench {
@@ -57,25 +60,34 @@ impl Bench {
         config: EngineConfig,
         authenticator: Arc<dyn Authenticator>,
     ) -> Self {
+        Self::since(Instant::now(), store, config, authenticator).await
+    }
+
+    async fn since(
+        started: Instant,
+        store: Arc<FakeStore>,
+        config: EngineConfig,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
         let (provider, calls) = FakeProvider::new();
         let providers: Vec<Arc<dyn Provider>> = vec![provider];
         let limiter = Arc::new(FakeLimiter::default());
         let ports = Ports {
             store: store.clone(),
-            clock: Arc::new(PausedClock(Instant::now())),
+            clock: Arc::new(PausedClock(started)),
             authenticator,
             limiter: limiter.clone(),
             providers,
         };
-        let engine = Arc::new(Engine::start(ports, config).await.unwrap());
-        Self { engine, store, limiter, calls }
+        let engine = Arc::new(Engine::start(ports, config.clone()).await.unwrap());
+        Self { engine, store, limiter, calls, config, started }
     }
 
     /// Another engine on the same store, as after a kill: nothing of this one goes on.
     pub(super) async fn restart(self) -> Self {
         self.engine.kill();
         self.engine.failed().await;
-        Self::on(self.store, EngineConfig::default()).await
+        Self::since(self.started, self.store, self.config).await
     }
 
     /// A socket whose client has said nothing.
@@ -200,9 +212,12 @@ impl Client {
 
     pub(super) async fn attach(&mut self, after: After) -> Attached {
         self.send_attach(after, None).await;
-        match self.recv().await {
-            ServerFrame::Attached(attached) => attached,
-            other => panic!("not attached: {other:?}"),
+        loop {
+            match self.recv().await {
+                ServerFrame::Attached(attached) => return attached,
+                ServerFrame::Balance(_) => {}
+                other => panic!("not attached: {other:?}"),
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod branch;
 mod commands;
+mod credits;
 mod edits;
 mod follow;
 mod keys;

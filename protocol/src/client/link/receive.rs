@@ -51,7 +51,8 @@ impl Link {
             }
             ServerFrame::Ping { ts: _ } => self.send(ClientFrame::Pong),
             ServerFrame::Error { ch, error } => self.error(now_ms, ch, error),
-            ServerFrame::Pong { ts: _ } | ServerFrame::Unknown => {}
+            // Whoever shows balances asks for one, too: this is only quicker.
+            ServerFrame::Balance(_) | ServerFrame::Pong { ts: _ } | ServerFrame::Unknown => {}
         }
     }
 

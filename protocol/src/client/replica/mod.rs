@@ -258,6 +258,8 @@ impl Replica {
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::Usage { .. }
+            | Event::CreditsHeld { .. }
+            | Event::CreditsSettled { .. }
             | Event::Notice { .. }
             | Event::SessionRolledBack { .. }
             | Event::SessionForked { .. }

@@ -233,7 +233,8 @@ proptest! {
     fn codec_methods_never_panic_on_parameters(
         method in prop::sample::select(vec![
             "session.create", "session.get", "session.list", "session.close", "run.start",
-            "run.cancel", "history.get", "files.list", "files.get", "credits.get", "?",
+            "run.cancel", "history.get", "files.list", "files.get", "credits.get",
+            "credits.history", "credits.quote", "?",
         ]),
         params in r#"(\{("(title|input|run|start_cid|before|limit|path|cursor|offset)":(-?[0-9]{1,25}|"[a-z_0-9]{0,40}"|null|\[\]),?){0,3}\}|[0-9]|"x"|null)"#,
         ids: bool,
