@@ -2,6 +2,7 @@
 
 use crate::provider::{Call, prompt::Tree};
 use greenroom_protocol::{
+    credits::{CreditsInfo, Transaction},
     error::{ErrorBody, Reason},
     event::Event,
     frame::Entry,
@@ -18,6 +19,19 @@ pub struct History {
     pub downtimes: Vec<Downtime>,
     /// The stand-in provider's log.
     pub calls: Vec<Call>,
+    /// What users paid; none of a server without credits.
+    pub accounts: Vec<AccountHistory>,
+}
+
+/// A user's credits, after all was quiet.
+#[derive(Clone, Debug)]
+pub struct AccountHistory {
+    /// The user's sessions.
+    pub sessions: Vec<SessionId>,
+    /// All transactions, oldest first.
+    pub transactions: Vec<Transaction>,
+    /// What the server shows, once its holds had their time to end.
+    pub info: CreditsInfo,
 }
 
 /// A time in which the server did not answer, in microseconds since 1970.

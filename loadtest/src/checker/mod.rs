@@ -6,6 +6,7 @@
 
 mod commands;
 mod history;
+mod ledger;
 mod observer;
 mod provider;
 mod story;
@@ -14,7 +15,8 @@ mod tree;
 mod violation;
 
 pub use history::{
-    Cancel, Downtime, Given, History, Seen, SessionHistory, Start, Target, Transcript,
+    AccountHistory, Cancel, Downtime, Given, History, Seen, SessionHistory, Start, Target,
+    Transcript,
 };
 pub use observer::Observer;
 pub use story::{Attempt, RunStory, Story};
@@ -30,6 +32,9 @@ pub fn check(history: &History) -> Vec<Violation> {
         commands::check(session, &story, history, &mut found);
         tree::check(session, &story, &mut found);
         provider::check(session, &story, history, &mut found);
+    }
+    for account in &history.accounts {
+        ledger::check(account, history, &mut found);
     }
     found.sort_by_key(|violation| violation.rule);
     found

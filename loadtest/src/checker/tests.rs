@@ -200,7 +200,8 @@ impl Writer {
             starts: self.starts,
             cancels: Vec::new(),
         };
-        History { sessions: vec![session], downtimes: Vec::new(), calls: self.calls }
+        let sessions = vec![session];
+        History { sessions, calls: self.calls, ..History::default() }
     }
 }
 

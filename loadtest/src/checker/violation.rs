@@ -44,6 +44,13 @@ pub enum Rule {
     CancelReaches,
     /// The provider is asked with the right files and words.
     RightPrompt,
+    /// A ledger's numbers, chain, sides and balances fit together.
+    LedgerExact,
+    /// A run pays what its log says that it used, by the rule of its end, once; nothing where the
+    /// engine lost it.
+    RightCharge,
+    /// What lost runs reserved is given back in time.
+    NoHoldStays,
     /// What a server held for clients and runs that are gone, it holds no more.
     NothingLeaks,
     /// Nothing else is out of order.

@@ -8,6 +8,8 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use greenroom_protocol::{
     client::Answer,
+    credits::{CreditsHistory, CreditsInfo, Transaction, TransactionPage},
+    error::Reason,
     frame::Entry,
     id::{Epoch, SessionId},
     method::{FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, Method},
@@ -36,6 +38,44 @@ pub async fn ask<T: DeserializeOwned>(
         Answer::TimedOut => {
             let what = format!("{name} had no answer");
             Err(Violation::new(Rule::Complete, session, what).into())
+        }
+    }
+}
+
+/// What a user has; none: the server has no credits. `session` is one of the user's.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn credits(client: &Client, session: SessionId) -> Result<Option<CreditsInfo>> {
+    match client.call(Method::CreditsGet.to_call()).await {
+        Answer::Err(error) if error.reason == Reason::UnknownMethod => Ok(None),
+        Answer::Ok { result, .. } => {
+            Ok(Some(serde_json::from_value(result).context("the answer to credits.get")?))
+        }
+        answer @ (Answer::Err(_) | Answer::TimedOut) => {
+            let what = format!("credits.get was not answered: {answer:?}");
+            Err(Violation::new(Rule::Complete, session, what).into())
+        }
+    }
+}
+
+/// All transactions of a user, oldest first. `session` is one of the user's.
+///
+/// # Errors
+/// As [`ask`], or pages that go in circles.
+pub async fn transactions(client: &Client, session: SessionId) -> Result<Vec<Transaction>> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let method = Method::CreditsHistory(CreditsHistory { before, limit: None });
+        let page: TransactionPage = ask(client, session, method).await?;
+        all.extend(page.items);
+        match page.next_before {
+            Some(next) if before.is_none_or(|before| next < before) => before = Some(next),
+            Some(_) => bail!("credits.history goes in circles at {before:?}"),
+            None => {
+                all.reverse();
+                return Ok(all);
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{Record, Test, User, session_history};
 use crate::{
-    checker::{Downtime, History, Rule, SessionHistory, Transcript, Violation},
+    checker::{AccountHistory, Downtime, History, Rule, SessionHistory, Transcript, Violation},
     client::{
         Client,
-        read::{ask, files, log},
+        read::{ask, credits, files, log, transactions},
     },
     clock,
 };
@@ -16,6 +16,12 @@ use greenroom_protocol::{
 };
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{self, Instant};
+
+/// How long the server keeps what a lost run reserved: longer than it is down.
+pub(super) const HOLD_TTL: Duration = Duration::from_secs(15);
+
+/// What it may take beyond that.
+const HOLD_SLACK: Duration = Duration::from_secs(10);
 
 /// How long clients may take to reach the head once all is quiet.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,7 +58,9 @@ impl Test<'_> {
         self.greenroom.server.restart().await?;
         downtimes.push(Downtime { from_us, until_us: clock::now_us() });
         self.read_again(&mut sessions).await?;
-        Ok(History { sessions, downtimes: downtimes.clone(), calls: self.provider.log().calls() })
+        let accounts = self.accounts().await?;
+        let calls = self.provider.log().calls();
+        Ok(History { sessions, downtimes: downtimes.clone(), calls, accounts })
     }
 
     async fn read_again(&self, sessions: &mut [SessionHistory]) -> Result<()> {
@@ -71,6 +79,29 @@ impl Test<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Reads what everybody paid, once the holds of lost runs have had their time.
+    async fn accounts(&self) -> Result<Vec<AccountHistory>> {
+        let mut accounts = Vec::new();
+        for (number, user) in self.users.iter().enumerate() {
+            let Some(session) = user.sessions.first() else { continue };
+            let reader = self.client(user, format!("user {number} payer"), 10, &[], 0);
+            let deadline = Instant::now() + HOLD_TTL + HOLD_SLACK;
+            let info = loop {
+                match credits(&reader, *session).await? {
+                    Some(info) if info.holds.is_empty() || Instant::now() > deadline => {
+                        break Some(info);
+                    }
+                    Some(_) => time::sleep(Duration::from_millis(500)).await,
+                    None => break None,
+                }
+            };
+            let Some(info) = info else { continue };
+            let transactions = transactions(&reader, *session).await?;
+            accounts.push(AccountHistory { sessions: user.sessions.clone(), transactions, info });
+        }
+        Ok(accounts)
     }
 
     /// Waits until a session is at no run: one that nobody waited for may still be under way.

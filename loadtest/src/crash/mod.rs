@@ -26,6 +26,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use greenroom_protocol::{
     client::{Answer, Pace},
+    credits::Kind,
     event::Event,
     frame::After,
     id::{CommandId, SessionId},
@@ -133,6 +134,8 @@ pub async fn run(options: CrashOptions) -> Result<bool> {
     let begin = Instant::now();
     let provider = Provider::start(provider::Options::default_on_free_port(seed))?;
     let mut extra = Extra::default();
+    let hold_ttl = collect::HOLD_TTL.as_secs().to_string();
+    extra.env.push(("GREENROOM__CREDITS__HOLD_TTL_SECS".to_owned(), hold_ttl));
     if let Some(plant) = &options.plant {
         extra.env.push(("GREENROOM_PLANT".to_owned(), plant.clone()));
     }
@@ -331,6 +334,16 @@ fn summarise(outcome: &Outcome, world: &World, took: Duration) {
          {recovered} recoveries, {cancels} cancels, {transcripts} transcripts, {} provider calls of which {closed} were closed",
         history.sessions.len(),
         history.calls.len(),
+    ));
+    let transactions = || history.accounts.iter().flat_map(|account| &account.transactions);
+    let paid = transactions().filter(|transaction| transaction.kind == Kind::Settle);
+    let sum: u64 = paid.clone().map(|transaction| transaction.amount).sum();
+    let lost = transactions().filter(|transaction| transaction.kind == Kind::Void).count();
+    report::line(format!(
+        "{} accounts, {} transactions, {} payments of {sum} micro-credits, {lost} holds given back",
+        history.accounts.len(),
+        transactions().count(),
+        paid.count(),
     ));
 }
 
