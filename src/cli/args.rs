@@ -66,6 +66,8 @@ pub enum Command {
     Provider(ProviderArgs),
     /// Take a model's edits apart, or apply them to a folder: why one does not apply
     Edits(EditsArgs),
+    /// Look at a user's credits, or give some: at the running server's internal port
+    Credits(CreditsArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -200,6 +202,54 @@ Examples:
 
 Exit code 69 where the provider fails.";
 
+/// What `credits` takes.
+#[derive(Debug, Args)]
+pub struct CreditsArgs {
+    #[command(subcommand)]
+    pub(super) command: CreditsCommand,
+}
+
+/// A command about credits.
+#[derive(Debug, Subcommand)]
+pub(super) enum CreditsCommand {
+    /// Show what a user has, in credits
+    Show {
+        /// E-mail address of the user; without it, the demo user
+        #[arg(value_name = "EMAIL")]
+        email: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Give a user credits; a repeat under the same name has one effect
+    #[command(after_help = GRANT_EXAMPLES)]
+    Grant {
+        /// Credits, such as 100 or 0.5
+        #[arg(value_name = "CREDITS", value_parser = micro_credits)]
+        amount: u64,
+        /// E-mail address of the user; without it, the demo user
+        #[arg(long, value_name = "EMAIL")]
+        email: Option<String>,
+        /// Name of the grant; without it, a new one
+        #[arg(long)]
+        name: Option<String>,
+        /// Days after which what is left of it lapses; without it, never
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=36_500))]
+        days: Option<u64>,
+        /// What it is for, shown to the user
+        #[arg(long)]
+        note: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+const GRANT_EXAMPLES: &str = "\
+Examples:
+  greenroom credits grant 100 --email ada@example.org --note \"sorry for Tuesday\"
+  greenroom credits grant 50 --email ada@example.org --name order-7 --days 30";
+
 /// What `backup` takes.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -263,6 +313,16 @@ impl ServerArgs {
 
 fn flag(name: &str, key: &str, value: impl ToString) -> Flag {
     Flag { name: name.to_owned(), key: key.to_owned(), value: value.to_string() }
+}
+
+/// Reads credits with at most six digits after the point.
+fn micro_credits(text: &str) -> Result<u64, String> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let micro = format!("{whole}{part:0<6}");
+    let is_amount = !whole.is_empty() && part.len() <= 6 && digits(&micro);
+    let amount = micro.parse::<u64>().ok().filter(|amount| is_amount && *amount > 0);
+    amount.ok_or_else(|| "write credits such as 100 or 0.5, with at most six decimals".to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

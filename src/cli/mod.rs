@@ -3,6 +3,7 @@
 mod args;
 mod banner;
 mod client;
+mod credits;
 mod dev;
 mod edits;
 mod output;
@@ -17,8 +18,10 @@ pub use args::{Cli, Command};
 use crate::{
     config::{self, ConfigError, Loaded, Mode, Sources},
     failure::Failure,
+    server::SystemClock,
 };
 use clap::Parser as _;
+use greenroom_actors::port::Clock as _;
 use std::process::ExitCode;
 
 /// Reads the command line and the environment, runs the command, reports its failure.
@@ -74,6 +77,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
         Command::Provider(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             provider::run(&loaded.config, &args)
+        }
+        Command::Credits(args) => {
+            let loaded = load(common, environment, common.flags(), Mode::Dev)?;
+            credits::run(&loaded.config, args, SystemClock.now_ms())
         }
         Command::Token(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;

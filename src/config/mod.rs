@@ -5,6 +5,7 @@
 //! to do about it, all at once.
 
 mod auth;
+mod credits;
 mod error;
 mod gateway;
 mod keypool;
@@ -20,6 +21,7 @@ mod source;
 pub mod spec;
 mod telemetry;
 
+pub use credits::CreditsConfig;
 pub use error::{ConfigError, Problem};
 pub use keypool::{KeyPoolConfig, Selection};
 pub use limits::LimitsConfig;
@@ -60,6 +62,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// What runs may take.
     pub runs: RunsConfig,
+    /// What runs cost, and what users get.
+    pub credits: CreditsConfig,
     /// How keys are chosen.
     pub keypool: KeyPoolConfig,
     /// Providers of answers in the order of preference; empty in [`Mode::Examine`] alone.
@@ -97,6 +101,7 @@ impl Config {
                 run_bytes_max: runs.output_bytes_max,
             },
             drain_timeout: Duration::from_secs(runs.drain_secs),
+            credits: self.credits.engine(),
             ..EngineConfig::default()
         }
     }
@@ -109,6 +114,7 @@ impl Config {
         self.session.check(problems);
         self.runs.check(problems);
         self.keypool.check(problems);
+        self.credits.check(problems);
         self.log.check(problems);
         self.telemetry.check(problems);
         for provider in &self.providers {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::llm;
 use crate::llm::demo::DemoConfig;
+use greenroom_actors::CreditTerms;
 use std::io::Write;
 
 const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
@@ -39,10 +40,11 @@ fn the_default_file_says_what_the_types_default_to() {
     assert!(parsed.remove("providers").is_some());
     let parsed: Config = parsed.try_into().unwrap();
     assert_eq!(format!("{parsed:?}"), format!("{:?}", Config::default()));
-    assert_eq!(
-        format!("{:?}", Config::default().engine()),
-        format!("{:?}", EngineConfig::default())
-    );
+    // An engine of its own, as tests have it, knows no prices.
+    let credits = CreditsConfig::default().engine();
+    assert_eq!(credits.as_ref().unwrap().terms, CreditTerms::default());
+    let engine = EngineConfig { credits, ..EngineConfig::default() };
+    assert_eq!(format!("{:?}", Config::default().engine()), format!("{engine:?}"));
 }
 
 #[test]

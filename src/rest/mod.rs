@@ -3,6 +3,7 @@
 //! A route answers with a [`Response`]; a failure is a [`Problem`], which travels as an extension
 //! of the response until [`finish`](Finish) renders it, with the request's id, in one place.
 
+mod admin;
 mod allowance;
 mod archive;
 mod asked;
@@ -12,6 +13,7 @@ mod branches;
 mod client;
 mod compress;
 mod context;
+mod credits;
 mod docs;
 mod etag;
 mod events;
@@ -33,6 +35,7 @@ mod runs;
 mod sessions;
 mod streamed;
 
+pub use admin::{Admin, NewGrant, admin_routes};
 pub use allowance::Allowance;
 use asked::page_limit;
 pub use asked::{Asked, Leaving};
@@ -67,6 +70,7 @@ pub fn public_routes(context: Context, limits: &Arc<Limits>) -> Vec<Route> {
     routes.extend(events::event_routes(&context));
     routes.extend(history::history_routes(&context));
     routes.extend(files::file_routes(&context));
+    routes.extend(credits::credit_routes(&context));
     routes.push(docs::document_route(&routes));
     routes.extend(docs::pages());
     routes

@@ -208,6 +208,11 @@ impl From<ErrorBody> for Problem {
             Code::InvalidArgument if error.reason == Reason::IdempotencyConflict => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            Code::FailedPrecondition
+                if matches!(error.reason, Reason::InsufficientCredits | Reason::BudgetExceeded) =>
+            {
+                StatusCode::PAYMENT_REQUIRED
+            }
             Code::InvalidArgument => StatusCode::BAD_REQUEST,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::PermissionDenied => StatusCode::FORBIDDEN,

@@ -63,7 +63,7 @@ async fn issue(auth: &Auth, email: &str, life: Duration) -> Result<Access, Failu
 const SIGN_IN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Address of the demo account.
-const DEMO_EMAIL: &str = "demo@localhost";
+pub(crate) const DEMO_EMAIL: &str = "demo@localhost";
 
 async fn open(config: &Config, data_dir: &Path) -> Result<(Keys, Observer), Failure> {
     let (auth, data_dir) = (config.auth.clone(), data_dir.to_owned());

@@ -9,6 +9,7 @@ mod readiness;
 mod run;
 mod tasks;
 
+pub(crate) use accounts::DEMO_EMAIL;
 pub use accounts::token;
 pub use clock::SystemClock;
 pub(crate) use parts::provider;

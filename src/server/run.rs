@@ -10,7 +10,7 @@ use crate::{
     console::console_routes,
     failure::Failure,
     gateway::{Serve, Server, listen},
-    rest::{Api, Context, Limits, internal_routes, public_routes},
+    rest::{Admin, Api, Context, Limits, admin_routes, internal_routes, public_routes},
 };
 use greenroom_actors::Engine;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -102,7 +102,14 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let registry = metrics::registry(&parts.engine.meter(), &parts.llm);
     let readiness = Arc::new(EngineReadiness(parts.engine.health()));
     let providers = Arc::new(EngineProviders(parts.engine.clone()));
-    let api = Api::new(internal_routes(readiness, Arc::new(registry), providers));
+    let admin = Admin {
+        auth: parts.auth.clone(),
+        engine: parts.engine.clone(),
+        body_wait: Duration::from_millis(config.gateway.body_ms_max),
+    };
+    let mut routes = internal_routes(readiness, Arc::new(registry), providers);
+    routes.extend(admin_routes(&admin));
+    let api = Api::new(routes);
     let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;
     Ok((public, internal))
 }

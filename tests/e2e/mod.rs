@@ -5,6 +5,7 @@ mod backup;
 mod branch;
 mod client;
 mod crash;
+mod credits;
 mod disk;
 mod drain;
 mod hostile;

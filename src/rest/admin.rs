@@ -1,0 +1,89 @@
+//! Operators' orders, on the internal port.
+
+use super::{Asked, Problem, Response, Route, reply};
+use crate::auth::Auth;
+use greenroom_actors::Engine;
+use greenroom_protocol::{credits::Grant, id::UserId};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// What operators' routes work with.
+#[derive(Clone)]
+pub struct Admin {
+    /// Who is who.
+    pub auth: Arc<Auth>,
+    /// Who does it.
+    pub engine: Arc<Engine>,
+    /// How long a body may take to arrive.
+    pub body_wait: Duration,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Admin")
+    }
+}
+
+/// Whose credits to look at.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    email: String,
+}
+
+/// Body of `POST /admin/credits/grants`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// E-mail address of the user.
+    pub email: String,
+    /// Name of the grant: a repeat under it has one effect.
+    pub name: String,
+    /// Micro-credits.
+    pub amount: u64,
+    /// Its terms.
+    pub grant: Grant,
+    /// For a person.
+    pub note: String,
+}
+
+/// Longest name and longest note of a grant, in bytes.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// `/admin/credits` and `/admin/credits/grants`.
+#[must_use]
+pub fn admin_routes(admin: &Admin) -> Vec<Route> {
+    let (look, give) = (admin.clone(), admin.clone());
+    vec![
+        Route::at(Method::GET, "/admin/credits", move |asked| credits(look.clone(), asked)),
+        Route::at(Method::POST, "/admin/credits/grants", move |asked| grant(give.clone(), asked)),
+    ]
+}
+
+async fn credits(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    let Whose { email } = asked.query()?;
+    let user = user(&admin, &email).await?;
+    let info = admin.engine.credits(user).await?;
+    Ok(reply(StatusCode::OK, &info))
+}
+
+async fn grant(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    asked.no_query()?;
+    let NewGrant { email, name, amount, grant, note } = asked.json(admin.body_wait).await?;
+    let is_plain = |text: &str| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control);
+    if name.is_empty() || !is_plain(&name) || !is_plain(&note) {
+        let detail = format!("name and note are at most {TEXT_BYTES_MAX} bytes of one line");
+        return Err(Problem::bad_request("malformed_request", detail));
+    }
+    let user = user(&admin, &email).await?;
+    let info = admin.engine.grant_credits(user, &name, amount, (grant, note)).await?;
+    Ok(reply(StatusCode::OK, &info))
+}
+
+async fn user(admin: &Admin, email: &str) -> Result<UserId, Problem> {
+    admin.auth.user(email).await?.ok_or_else(|| {
+        let detail = "no account has this e-mail address";
+        Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
+    })
+}
