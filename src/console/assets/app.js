@@ -28,6 +28,8 @@ class App {
   /** The session that is followed; none: null. */
   session = null;
   follow = null;
+  /** What the user has: `{ seq, available, held }`; null: not known, or the server has no credits. */
+  balance = null;
   /** The commit whose files are shown; null: the files as they are now. */
   version = null;
   /** The session as it was at an earlier entry, while that is on show: see [`Past`]. */
@@ -47,6 +49,7 @@ class App {
     this.client = new Client({ url: socketUrl(), token, name: "console", outbox });
     this.changed = framed(() => this.#render());
     this.client.on("state", () => this.#state());
+    this.client.on("balance", (balance) => this.#balance(balance));
     this.client.on("limits", () => this.tell("The server asks for fewer messages; they wait a little."));
     this.client.on("error", (error) => this.tell(error.message));
     this.chat = new Chat(byId("chat"), this);
@@ -262,7 +265,11 @@ class App {
 
   #state() {
     const { state, failure, retryAt } = this.client;
-    if (state === "ready") this.sessions.refresh();
+    if (state === "ready") {
+      this.sessions.refresh();
+      // A server without credits refuses, and shows none.
+      this.client.call("credits.get").then(({ balance }) => this.#balance(balance), () => {});
+    }
     if (state === "backoff") {
       this.follow?.lost();
       const wait = ((retryAt - Date.now()) / 1000).toFixed(1);
@@ -270,6 +277,13 @@ class App {
       this.tell(`Connection lost${after}. Trying again in ${wait} s.`);
     }
     if (state === "failed") this.#failed(failure);
+    this.changed();
+  }
+
+  /** Of two balances the one with the later transaction counts. */
+  #balance(balance) {
+    if (balance.seq < (this.balance?.seq ?? 0)) return;
+    this.balance = balance;
     this.changed();
   }
 

@@ -1,6 +1,6 @@
 // What was asked and what was answered, as it is written; and the prompt.
 
-import { button, bytes, changes, el, say } from "./dom.js";
+import { button, bytes, changes, credits, el, say } from "./dom.js";
 
 const IDEAS = ["a todo app with a dark mode", "a kanban board for a small team", "a quiz about rivers"];
 const HELP = "Enter sends, Shift+Enter begins a line";
@@ -51,12 +51,15 @@ const LOOKS = {
     return el("p", { className: "remark" }, "Forked from ", link, ` at its entry ${at}, with its files and its turns.`);
   },
   error: ({ error }) => el("p", { className: "remark warn" }, error.message),
-  finished({ outcome, error, usage }) {
+  finished({ outcome, error, usage, paid }) {
     const sum = (field) => usage.reduce((all, one) => all + one[field], 0);
     const estimate = usage.some(({ source }) => source !== "provider") ? ", estimated" : "";
     const used = `${count(sum("input_tokens"), "tokens in")}, ${count(sum("output_tokens"), "out")}${estimate}`;
-    if (outcome === "completed") return el("p", { className: "quiet end" }, usage.length ? `Done. ${used}` : "Done.");
-    return el("p", { className: "remark warn" }, [OUTCOMES[outcome], error?.message].filter(Boolean).join(" "));
+    const price = paid === null ? null : credits(paid);
+    const words = usage.length ? [used, price].filter(Boolean).join(", ") : "";
+    if (outcome === "completed") return el("p", { className: "quiet end" }, words ? `Done. ${words}` : "Done.");
+    const said = [OUTCOMES[outcome], error?.message, paid ? `Paid: ${price}.` : null];
+    return el("p", { className: "remark warn" }, said.filter(Boolean).join(" "));
   },
 };
 

@@ -14,6 +14,12 @@ export function el(tag, properties = {}, ...children) {
 
 export const button = (text, onclick, properties = {}) => el("button", { type: "button", onclick, ...properties }, text);
 
+/** An amount of micro-credits for a person: at most four digits after the point. */
+export function credits(micro) {
+  const amount = (micro / 1e6).toLocaleString(undefined, { maximumFractionDigits: 4 });
+  return `${amount} credits`;
+}
+
 /** Sets a text only where it differs, so that nothing is painted or read out twice. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;

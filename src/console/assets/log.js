@@ -1,13 +1,13 @@
 // The entries of the log as they were applied, and what became of the socket between them.
 
-import { el } from "./dom.js";
+import { credits, el } from "./dom.js";
 
 /** Most rows on show; the latest stay. */
 const ROWS_MAX = 400;
 
 /** What an event says, in a few words. */
 function detail({ type, ...fields }) {
-  const { text, path, part, name, outcome, commit, provider, model, notice, message, parent, at, to, attempt, usage, error, complete } = fields;
+  const { text, path, part, name, outcome, commit, provider, model, notice, message, parent, at, to, attempt, usage, error, complete, amount, paid } = fields;
   const words = [
     part !== undefined && `#${part}`,
     path ?? fields.from,
@@ -23,6 +23,8 @@ function detail({ type, ...fields }) {
     complete === false && "cut off",
     error?.message,
     usage && `${usage.input_tokens} in, ${usage.output_tokens} out`,
+    amount !== undefined && credits(amount),
+    paid !== undefined && credits(paid),
     text !== undefined && `${JSON.stringify(text.slice(0, 80))}${text.length > 80 ? "…" : ""}`,
   ];
   return words.filter(Boolean).join(" ");

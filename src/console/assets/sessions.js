@@ -1,12 +1,13 @@
 // The user's sessions, newest first.
 
-import { button, el, roving, when } from "./dom.js";
+import { button, credits, el, roving, say, when } from "./dom.js";
 
 export class Sessions {
   #app;
   #list = el("ul", { className: "list", "aria-label": "Your sessions" });
   #more;
   #who = el("p", { className: "quiet who" });
+  #credits = el("p", { id: "credits", className: "quiet", hidden: true, "aria-label": "Your credits" });
   #items = [];
   #cursor = null;
   #shown = "";
@@ -20,7 +21,7 @@ export class Sessions {
     const fresh = button("New session", () => app.open(null), { id: "new", className: "primary small" });
     const out = button("Sign out", () => app.signOut(), { id: "sign-out", className: "small" });
     const body = el("div", { className: "scroll" }, this.#list, this.#more);
-    place.append(el("header", {}, el("h2", {}, "Sessions"), fresh), body, el("footer", {}, this.#who, out));
+    place.append(el("header", {}, el("h2", {}, "Sessions"), fresh), body, el("footer", {}, this.#who, this.#credits, out));
   }
 
   /** Asks for the newest ones again. */
@@ -43,7 +44,9 @@ export class Sessions {
   }
 
   render() {
-    const { session, live: replica, account } = this.#app;
+    const { session, live: replica, account, balance } = this.#app;
+    this.#credits.hidden = !balance;
+    if (balance) say(this.#credits, balance.held ? `${credits(balance.available)}, ${credits(balance.held)} held` : credits(balance.available));
     const items = this.#items.map(({ session: id, title, status, created_at: at }) => {
       const here = id === session;
       const running = here && replica ? Boolean(replica.current) : status === "running";

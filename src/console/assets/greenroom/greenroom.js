@@ -109,7 +109,7 @@ export class Client {
     }
   }
 
-  /** Calls `listener` at every "state", "limits" and "error" (one that belongs to no call). */
+  /** Calls `listener` at every "state", "balance", "limits" and "error" (one that belongs to no call). */
   on(name, listener) {
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
@@ -408,6 +408,7 @@ export class Client {
       case "caught_up": return slot && this.#caughtUp(slot, frame);
       case "detached": return slot && this.#detached(slot, frame);
       case "auth_required": return this.#renewToken();
+      case "balance": return this.#emit("balance", frame);
       case "limits": return this.#limits(frame);
       case "goaway": return this.#goAway(frame);
       case "ping": return this.#send({ type: "pong" });

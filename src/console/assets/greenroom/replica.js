@@ -21,7 +21,7 @@ export class Replica {
   title = "";
   closed = false;
   items = [];
-  /** Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, ended }`; the last one is the entry. */
+  /** Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, paid, ended }`; the last one is the entry. */
   runs = new Map();
   /** The run that is under way. */
   current = null;
@@ -93,7 +93,7 @@ export class Replica {
 
   #run(run) {
     if (!this.runs.has(run)) {
-      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [] });
+      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [], paid: null });
     }
     return this.runs.get(run);
   }
@@ -178,6 +178,9 @@ export class Replica {
       case "usage":
         this.#run(id).usage.push(event.usage);
         break;
+      case "credits.settled":
+        this.#run(id).paid = event.paid;
+        break;
       case "notice": return this.#notice(event);
       case "error":
         this.#item({ kind: "error", error: event.error });
@@ -230,7 +233,7 @@ export class Replica {
 
   #finished({ run: id, outcome, error = null }) {
     const run = Object.assign(this.#run(id), { outcome, error, ended: this.last });
-    this.#item({ kind: "finished", run: id, outcome, error, usage: run.usage });
+    this.#item({ kind: "finished", run: id, outcome, error, usage: run.usage, paid: run.paid });
     this.#touch(id);
     if (this.current && this.current !== run) return; // it ended in the queue
     this.current = null;
