@@ -94,7 +94,7 @@ const EXCHANGES: [Exchange; 9] = [
 
 /// The methods, with their parameters and results.
 #[must_use]
-pub fn methods() -> [MethodSchema; 12] {
+pub fn methods() -> [MethodSchema; 15] {
     fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
         generator.subschema_for::<T>().into()
     }

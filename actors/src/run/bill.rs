@@ -1,7 +1,10 @@
 //! What a run owes: reserved before its call, kept and raised while it goes on, paid when it has
 //! ended.
 
-use super::drive::{End, Stop};
+use super::{
+    drive::{End, Stop},
+    usage,
+};
 use crate::{
     account::{Answer, Command, HoldRequest, Refusal, Settlement},
     credits::CreditsHandle,
@@ -145,7 +148,7 @@ impl Bill {
             return;
         }
         let call = Usage { input_tokens, output_tokens, ..Usage::default() };
-        if price.cost(&add(self.usage, call)) * 100 < self.held * TOP_UP_AT {
+        if price.cost(&usage::sum(self.usage, call)) * 100 < self.held * TOP_UP_AT {
             return;
         }
         let (credits, user, run) = (credits.clone(), self.user, self.run);
@@ -175,7 +178,7 @@ impl Bill {
     /// Whether an answer has to end here, since it may not cost more.
     pub(super) fn must_stop(&self, at_file_end: bool, (input, output): (u64, u64)) -> bool {
         let call = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
-        let cost = self.price.as_ref().map_or(0, |price| price.cost(&add(self.usage, call)));
+        let cost = self.price.as_ref().map_or(0, |price| price.cost(&usage::sum(self.usage, call)));
         self.denied.is_some() && (at_file_end || cost * 100 >= self.held * OVERDRAWN_AT)
     }
 
@@ -186,7 +189,7 @@ impl Bill {
 
     /// A call of this attempt used so much.
     pub(super) const fn used(&mut self, usage: &Usage) {
-        self.usage = add(self.usage, *usage);
+        self.usage = usage::sum(self.usage, *usage);
     }
 
     /// Whether there is something to pay, or to say about it.
@@ -232,16 +235,6 @@ impl Bill {
                 }
             }
         }));
-    }
-}
-
-const fn add(one: Usage, other: Usage) -> Usage {
-    Usage {
-        input_tokens: one.input_tokens.saturating_add(other.input_tokens),
-        output_tokens: one.output_tokens.saturating_add(other.output_tokens),
-        cached_tokens: one.cached_tokens.saturating_add(other.cached_tokens),
-        reasoning_tokens: one.reasoning_tokens.saturating_add(other.reasoning_tokens),
-        source: other.source,
     }
 }
 

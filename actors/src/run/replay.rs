@@ -6,6 +6,7 @@ mod tests;
 use super::{
     Change, Changes,
     prose::{Mark, Prose},
+    usage,
 };
 use greenroom_protocol::{
     event::{Event, StepName, Usage},
@@ -91,7 +92,11 @@ impl Replay {
                 self.changes.push(Change::Move { from: from.clone(), to: to.clone() });
             }
             Event::FilesCommitted { commit, .. } => self.commit = Some(commit.clone()),
-            Event::Usage { usage, .. } => self.usage = Some(*usage),
+            Event::Usage { usage, .. } => {
+                self.usage = Some(self.usage.map_or(*usage, |before| usage::sum(before, *usage)));
+            }
+            // The calls of an attempt before this one were lost with it.
+            Event::StepStarted { name: StepName::Generating } => self.usage = None,
             Event::RunRecovering { attempt, .. } => {
                 self.attempt = *attempt;
                 self.drop_open();
@@ -144,7 +149,7 @@ impl Replay {
         self.commit.as_deref()
     }
 
-    /// The last usage that was reported.
+    /// What the calls of the last attempt that wrote used in all.
     #[must_use]
     pub const fn usage(&self) -> Option<Usage> {
         self.usage

@@ -101,7 +101,7 @@ impl Actor for UserActor {
                 }
             }
             Message::Balance(balance) => {
-                state.sockets.iter().for_each(|(_, bell)| bell.balance(balance));
+                state.sockets.iter().for_each(|socket| socket.bell.balance(balance));
             }
             Message::GoAway { spread } => state.go_away(spread),
             Message::CloseAll { code, told } => {

@@ -1,7 +1,7 @@
 //! A user's public face.
 
 use super::actor::{Member, Message};
-use crate::{connection::Bell, port::SignIn};
+use crate::port::SignIn;
 use greenroom_protocol::{credits::Balance, error::CloseCode, id::ConnectionId};
 use ractor::{ActorId, ActorRef, ActorStatus};
 use std::{sync::Arc, time::Duration};

@@ -90,6 +90,21 @@ fn speak(output: &mut Output, text: &str, size: usize, log: &mut Vec<Event>) {
 }
 
 #[test]
+fn the_calls_of_the_last_attempt_count_together_and_those_before_it_do_not() {
+    let used = |output_tokens| Event::Usage {
+        run: run_id(),
+        usage: Usage { output_tokens, ..Usage::default() },
+    };
+    let begin = || Event::StepStarted { name: StepName::Generating };
+    let again = || Event::RunRecovering { run: run_id(), attempt: 2, superseded_from: None };
+    let end = || Event::StepFinished { name: StepName::Generating };
+    let total = |log: &[Event]| replay(log).usage().map(|usage| usage.output_tokens);
+    assert_eq!(total(&[begin(), used(7), used(5), end()]), Some(12));
+    assert_eq!(total(&[begin(), used(7), again(), begin(), used(3), end()]), Some(3));
+    assert_eq!(total(&[begin(), used(7), end(), again()]), Some(7), "nothing was written again");
+}
+
+#[test]
 fn a_replay_knows_what_was_said_committed_and_used() {
     let usage = Usage { output_tokens: 7, ..Usage::default() };
     let part = PartId(3);
