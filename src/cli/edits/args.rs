@@ -32,7 +32,7 @@ Example:
     #[command(after_help = "\
 Examples:
   greenroom edits apply --dry-run answer.txt app        which block applies where, or why not
-  greenroom edits apply --format aider - app < answer.md
+  greenroom edits apply --format aider answer.md app
 
 Exit codes: 0 applied, or it would be; 1 an edit does not apply and nothing was written; 2 usage.")]
     Apply {
