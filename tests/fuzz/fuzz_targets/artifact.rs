@@ -1,5 +1,5 @@
-//! Answers of models: cutting them makes no difference, files begin and end in order, and no path
-//! leaves its project.
+//! Answers of models: cutting them makes no difference, files and edits begin and end in order, and
+//! no path leaves its project.
 #![no_main]
 
 use greenroom_actors::run::{
@@ -12,24 +12,38 @@ use std::convert::Infallible;
 /// What an answer says, with text that follows text joined.
 fn read(answer: &str, piece: usize, ending: Ending) -> Vec<String> {
     let tag = Tag::parse("k3x7qa").expect("six letters of its alphabet");
-    let (mut said, mut open, mut last) = (Vec::new(), false, "");
+    let (mut said, mut open, mut last) = (Vec::new(), "", "");
     let mut sink = |piece: Piece<'_>| -> Result<(), Infallible> {
         let (kind, text) = match &piece {
             Piece::Prose(text) => {
-                assert!(!open, "prose within a file");
+                assert_eq!(open, "", "prose within a file or an edit");
                 ("prose", *text)
             }
             Piece::Content(text) => {
-                assert!(open, "content outside of a file");
+                assert_eq!(open, "file", "content outside of a file");
                 ("content", *text)
             }
             Piece::Write(path) => {
-                assert!(!open && check_path(path).is_ok());
-                open = true;
+                assert!(open.is_empty() && check_path(path).is_ok());
+                open = "file";
                 ("write", *path)
             }
+            Piece::Edit(path) => {
+                assert!(open.is_empty() && check_path(path).is_ok());
+                open = "edit";
+                ("edit", *path)
+            }
+            Piece::Block(block) => {
+                assert_eq!(open, "edit", "a block outside of an edit");
+                ("block", block.search.as_str())
+            }
+            Piece::Broken(_) => {
+                assert_eq!(open, "edit", "a block outside of an edit");
+                ("broken", "")
+            }
+            Piece::Shell(text) => ("shell", *text),
             Piece::End | Piece::Unended => {
-                assert!(std::mem::take(&mut open), "an end without a beginning");
+                assert_ne!(std::mem::take(&mut open), "", "an end without a beginning");
                 ("end", "")
             }
             Piece::Delete(path) => {
@@ -61,7 +75,7 @@ fn read(answer: &str, piece: usize, ending: Ending) -> Vec<String> {
         rest = later;
     }
     let Ok(()) = parser.finish(ending, &mut sink);
-    assert!(!open, "a file that never ends");
+    assert_eq!(open, "", "what never ends");
     said
 }
 
