@@ -10,6 +10,10 @@ const DENIED: Duration = Duration::from_secs(3600);
 /// A key that is accepted by itself and refused so often with a model may not use the model.
 const DOUBTS_MAX: u8 = 2;
 
+/// Fewest keys of which one is drawn without measuring all, and tries of that.
+const QUICK_KEYS_MIN: usize = 8;
+const QUICK_TRIES: u32 = 16;
+
 /// How keys are chosen among those that have room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
@@ -29,8 +33,22 @@ pub(super) struct Class {
     grades: Vec<Grade>,
     /// Where a round robin goes on.
     next: usize,
-    /// Room of each key, kept for the next choice.
-    room: Vec<f64>,
+    /// Room of the keys up to each, as it was measured last.
+    sums: Vec<f64>,
+    /// The most room that a key was seen to have since then.
+    most: f64,
+}
+
+/// What a call wants of a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// Keys of each account.
+    pub(super) members: &'a [u32],
+    /// What the call counts as.
+    pub(super) tokens: f64,
+    /// Accounts that are not to be used.
+    pub(super) avoid: &'a [usize],
+    pub(super) now: Instant,
 }
 
 /// Whether a key may use the model.
@@ -46,7 +64,8 @@ impl Class {
             groups: vec![Group::new(terms, now); accounts],
             grades: vec![Grade::default(); keys],
             next: 0,
-            room: Vec::with_capacity(keys),
+            sums: Vec::with_capacity(keys),
+            most: 0.0,
         }
     }
 
@@ -55,54 +74,86 @@ impl Class {
             && self.grades.iter().all(|grade| grade.denied_until.is_none_or(|until| until <= now))
     }
 
-    /// The key for a call of so many tokens; none: none has room. `members` are the keys of each
-    /// account, `avoid` the accounts that are not to be used.
+    /// The key for a call; none: none has room.
     pub(super) fn choose(
         &mut self,
-        keys: &[Key],
-        members: &[u32],
-        (tokens, avoid): (f64, &[usize]),
+        keys: &mut [Key],
+        wanted: &Wanted<'_>,
         selection: Selection,
-        (now, draw): (Instant, &mut Draw),
+        draw: &mut Draw,
     ) -> Option<usize> {
-        let Self { groups, grades, next, room } = self;
-        groups.iter_mut().for_each(|group| group.advance(now));
-        room.clear();
-        let mut total = 0.0;
-        for (key, grade) in keys.iter().zip(grades.iter()) {
-            let is_out = !key.is_usable()
-                || grade.denied_until.is_some_and(|until| until > now)
-                || avoid.contains(&key.account);
-            let group = groups.get(key.account).filter(|_| !is_out);
-            let headroom = group.map_or(0.0, |group| group.headroom(tokens, now));
-            // The members of a group share what it has.
-            let share = members.get(key.account).map_or(1.0, |count| f64::from(*count));
-            total += headroom / share;
-            room.push(total);
-        }
-        if total <= 0.0 {
-            return None;
-        }
-        let has_room = |at: usize| {
-            let before = at.checked_sub(1).and_then(|at| room.get(at)).copied().unwrap_or(0.0);
-            room.get(at).is_some_and(|until| *until > before)
-        };
         if selection == Selection::RoundRobin {
-            let at = (*next..keys.len()).chain(0..*next).find(|at| has_room(*at))?;
-            *next = at + 1;
+            let from = self.next;
+            let mut all = (from..keys.len()).chain(0..from);
+            let at = all.find(|at| self.room(keys, *at, wanted) > 0.0)?;
+            self.next = at + 1;
             return Some(at);
         }
-        let mut one = || {
-            let point = draw.fraction() * total;
-            let at = room.partition_point(|until| *until <= point);
-            (at < room.len()).then_some(at)
+        let quick = (self.quick(keys, wanted, draw), self.quick(keys, wanted, draw));
+        let (first, second) = match quick {
+            (Some(first), Some(second)) => (first, second),
+            (Some(_) | None, _) => {
+                let total = self.measure(keys, wanted)?;
+                let mut one = || {
+                    let point = draw.fraction() * total;
+                    let at = self.sums.partition_point(|sum| *sum <= point);
+                    (at < keys.len()).then_some(at)
+                };
+                (one()?, one()?)
+            }
         };
-        let (first, second) = (one()?, one()?);
         let load = |at: usize| {
-            let group = keys.get(at).and_then(|key| groups.get(key.account));
-            group.map_or(0.0, |group| group.load(group.headroom(tokens, now)))
+            let group = keys.get(at).and_then(|key| self.groups.get(key.account));
+            group.map_or(0.0, |group| group.load(group.headroom(wanted.tokens, wanted.now)))
         };
         Some(if load(second) < load(first) { second } else { first })
+    }
+
+    /// Draws a key in proportion to its room, without looking at all: any key is drawn, and taken
+    /// as often as its room is to the most. None: too few keys, or too many have too little.
+    fn quick(&mut self, keys: &mut [Key], wanted: &Wanted<'_>, draw: &mut Draw) -> Option<usize> {
+        if keys.len() < QUICK_KEYS_MIN || self.most <= 0.0 {
+            return None;
+        }
+        for _ in 0..QUICK_TRIES {
+            let any = draw.number() % u64::try_from(keys.len()).ok()?;
+            let at = usize::try_from(any).ok()?;
+            let room = self.room(keys, at, wanted);
+            self.most = self.most.max(room);
+            if draw.fraction() * self.most < room {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Adds up the room of all keys; none: there is none.
+    fn measure(&mut self, keys: &mut [Key], wanted: &Wanted<'_>) -> Option<f64> {
+        let (mut total, mut most) = (0.0, 0.0_f64);
+        self.sums.clear();
+        for at in 0..keys.len() {
+            let room = self.room(keys, at, wanted);
+            (total, most) = (total + room, most.max(room));
+            self.sums.push(total);
+        }
+        self.most = most;
+        (total > 0.0).then_some(total)
+    }
+
+    /// The room of a key: that of its group, which its members share; 0: it cannot be used now.
+    #[inline]
+    fn room(&mut self, keys: &mut [Key], at: usize, wanted: &Wanted<'_>) -> f64 {
+        let Wanted { members, tokens, avoid, now } = *wanted;
+        let (Some(key), Some(grade)) = (keys.get_mut(at), self.grades.get(at)) else { return 0.0 };
+        key.advance(now);
+        let is_denied = grade.denied_until.is_some_and(|until| until > now);
+        if is_denied || !key.is_usable() || avoid.contains(&key.account) {
+            return 0.0;
+        }
+        let Some(group) = self.groups.get_mut(key.account) else { return 0.0 };
+        group.advance(now);
+        let share = members.get(key.account).map_or(1.0, |count| f64::from(*count));
+        group.headroom(tokens, now) / share
     }
 
     /// When a key may be chosen at the earliest; none: no key will be, by itself.

@@ -110,7 +110,7 @@ pub(super) async fn write(
     Err(StoreError::Unavailable(format!("{name} changes all the time")))
 }
 
-#[cfg(all(test, feature = "fake"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::FakeStore;

@@ -1,7 +1,7 @@
 //! A provider in the pool: its accounts, their keys, and what each model has left.
 
 use super::{
-    class::Class,
+    class::{Class, Wanted},
     draw::Draw,
     key::Key,
     state::{Grant, KeyRef, Member, Need, ProviderIndex, Settings},
@@ -72,14 +72,13 @@ impl Provider {
         if self.in_flight >= settings.calls_max {
             return None;
         }
-        self.keys.iter_mut().for_each(|key| key.advance(now));
         let avoid = self.accounts_of(place, avoid);
         let tokens = self.tokens(need);
         let model = self.class_of(need, now);
         let Self { keys, members, classes, .. } = self;
         let class = classes.get_mut(&model)?;
-        let how = settings.selection;
-        let at = class.choose(keys, members, (tokens, &avoid), how, (now, draw))?;
+        let wanted = Wanted { members, tokens, avoid: &avoid, now };
+        let at = class.choose(keys, &wanted, settings.selection, draw)?;
         let key = keys.get_mut(at)?;
         let account = key.account;
         let of_group = class.groups.get_mut(account)?.grant(tokens, now);

@@ -1,10 +1,7 @@
 //! Any order of calls, results, probes and time against what must always hold.
 
 use super::*;
-use crate::{
-    keypool::group::Phase,
-    plant::{self, Plant},
-};
+use crate::keypool::group::Phase;
 use proptest::{
     prelude::*,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
@@ -167,8 +164,10 @@ fn whatever_happens_no_late_failure_poisons_a_key_and_no_call_is_made_in_a_coold
     check().unwrap();
 }
 
+#[cfg(not(feature = "plant"))]
 #[test]
 fn a_planted_late_failure_that_poisons_is_found() {
+    use crate::plant::{self, Plant};
     let found = plant::with(Plant::LateFailurePoisons, check).unwrap_err();
     assert!(found.contains("a late failure barred"), "{found}");
 }
