@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     /// The newest version.
-    const KNOWN: u32 = MIGRATIONS.len() as u32;
+    const KNOWN: u32 = 3;
 
     fn opened(path: &Path, migrations: &[&str]) -> (Connection, Result<(), OpenError>) {
         let mut connection = Connection::open(path).unwrap();

@@ -87,7 +87,7 @@ impl Bench {
     pub(super) async fn restart(self) -> Self {
         self.engine.kill();
         self.engine.failed().await;
-        Self::since(self.started, self.store, self.config).await
+        Self::since(self.started, self.store, self.config, Arc::new(FakeAuth)).await
     }
 
     /// A socket whose client has said nothing.

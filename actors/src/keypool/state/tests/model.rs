@@ -168,6 +168,6 @@ fn whatever_happens_no_late_failure_poisons_a_key_and_no_call_is_made_in_a_coold
 #[test]
 fn a_planted_late_failure_that_poisons_is_found() {
     use crate::plant::{self, Plant};
-    let found = plant::with(Plant::LateFailurePoisons, check).unwrap_err();
+    let found = plant::play(Some(Plant::LateFailurePoisons), check).unwrap_err();
     assert!(found.contains("a late failure barred"), "{found}");
 }
