@@ -31,13 +31,13 @@ async fn a_run_is_quoted_paid_and_explained_over_rest() {
 
     server.start_run(&ada, session, "a todo app").await;
     let entries = server.poll_until(&ada, session, |entry| is_end(&entry.event)).await;
-    let paid = entries.iter().find_map(|entry| match &entry.event {
-        Event::CreditsSettled { paid, cost, .. } => Some((*paid, *cost)),
-        _ => None,
+    let paid = entries.iter().find_map(|entry| {
+        let Event::CreditsSettled { paid, cost, .. } = &entry.event else { return None };
+        Some((*paid, *cost))
     });
-    let usage = entries.iter().find_map(|entry| match &entry.event {
-        Event::Usage { usage, .. } => Some(*usage),
-        _ => None,
+    let usage = entries.iter().find_map(|entry| {
+        let Event::Usage { usage, .. } = &entry.event else { return None };
+        Some(*usage)
     });
 
     let (paid, cost) = paid.unwrap();
@@ -73,9 +73,9 @@ async fn a_user_without_credits_is_refused_and_an_operator_helps() {
     socket.create(session, 1).await;
     socket.start_run(session, "a todo app").await;
     let refused = socket.take_until_event(is_end).await;
-    let reason = refused.iter().find_map(|frame| match frame {
-        ServerFrame::Ev(ev) => ev.event.finished_reason(),
-        _ => None,
+    let reason = refused.iter().find_map(|frame| {
+        let ServerFrame::Ev(ev) = frame else { return None };
+        ev.event.finished_reason()
     });
     assert_eq!(reason, Some(Reason::InsufficientCredits));
 

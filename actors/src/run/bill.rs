@@ -249,7 +249,9 @@ fn ending(outcome: Outcome, error: Option<&ErrorBody>, usage: &Usage) -> Ending 
         Some((_, Reason::Truncated)) => Ending::Truncated,
         Some((_, Reason::ContentFiltered)) => Ending::Filtered,
         Some((_, Reason::InsufficientCredits | Reason::BudgetExceeded)) => Ending::Paused,
-        None | Some((Code::Internal, _) | (_, Reason::StoreUnavailable)) => Ending::EngineFault,
+        None | Some((Code::Internal, _) | (_, Reason::StoreUnavailable | Reason::OwnerLost)) => {
+            Ending::EngineFault
+        }
         Some(_) if usage.output_tokens == 0 => Ending::NoContent,
         Some(_) => Ending::BrokenOff,
     }

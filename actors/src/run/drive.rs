@@ -19,7 +19,7 @@ use super::{
 use crate::{
     plant::{self, Plant},
     port::{Message, Oid, Request, StoreError},
-    session::{RunSpec, RunStopped, reader},
+    session::{ATTEMPTS_MAX, RunSpec, RunStopped, owner_lost, reader},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
@@ -122,6 +122,10 @@ impl Drive {
     }
 
     async fn steps(&mut self) -> Result<(), Stop> {
+        if self.spec().attempt > ATTEMPTS_MAX {
+            self.bill.resume(None).await?; // one that has paid ends as it was paid
+            return Err(Stop::failed(owner_lost()));
+        }
         let replay = if self.spec().attempt > 1 { self.recover().await? } else { self.fresh() };
         if replay.commit().is_some() {
             return Ok(()); // only the last word was lost

@@ -424,17 +424,14 @@ impl<R> State<R> {
         self.accept(now_ms, &Event::RunFinished { run, outcome, error }, true);
     }
 
-    /// Starts the first run, unless one is alive; runs that may not start are finished.
+    /// Starts the first run, unless one is alive; runs that may not start are finished. One that was
+    /// lost too often is started once more to say its end: what it paid decides what that is.
     fn start_next(&mut self, now_ms: u64, out: &mut Vec<Effect<R>>) {
         while self.alive.is_none() {
             let Some(run) = self.core.runs.front() else { return };
             let (id, attempt) = (run.run, run.attempt + 1);
             if let Some(ending) = run.ending {
                 self.finish(now_ms, id, ending.outcome(), None);
-                continue;
-            }
-            if attempt > ATTEMPTS_MAX {
-                self.finish(now_ms, id, Outcome::Failed, Some(owner_lost()));
                 continue;
             }
             self.alive = Some(id);
@@ -632,7 +629,8 @@ fn queue_full() -> ErrorBody {
     ErrorBody::new(Code::ResourceExhausted, Reason::QueueFull, message)
 }
 
-fn owner_lost() -> ErrorBody {
+/// Why a run ends that was lost too often.
+pub(crate) fn owner_lost() -> ErrorBody {
     let message = format!("the run was lost {ATTEMPTS_MAX} times; start it again");
     ErrorBody::new(Code::Unavailable, Reason::OwnerLost, message)
 }

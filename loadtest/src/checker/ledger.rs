@@ -39,8 +39,10 @@ pub(super) fn check(account: &AccountHistory, history: &History, found: &mut Vec
     let mut ends: BTreeMap<RunId, &Transaction> = BTreeMap::new();
     for transaction in &account.transactions {
         let Some(run) = transaction.run else { continue };
-        if !runs.contains_key(&run) {
-            wrong(Rule::RightCharge, format!("{run} is of none of the user's sessions"));
+        // A run may reserve before its start is durable: one that is lost then was never accepted,
+        // and its hold goes back.
+        if !runs.contains_key(&run) && transaction.kind == Kind::Settle {
+            wrong(Rule::RightCharge, format!("{run} paid and is of none of the user's sessions"));
         }
         let is_end = matches!(transaction.kind, Kind::Settle | Kind::Void);
         if is_end && ends.insert(run, transaction).is_some() {

@@ -210,6 +210,24 @@ async fn a_run_whose_hold_expired_in_a_crash_ends_and_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_lost_too_often_is_free_and_gives_back_what_it_reserved() {
+    let mut bench = bench(terms()).await;
+    let mut client = bench.attached().await;
+    client.start(2, "talk").await.unwrap();
+    for _ in 0..3 {
+        let mut call = bench.calls.next().await.unwrap();
+        call.text("lost").await;
+        sleep(Duration::from_secs(1)).await;
+        bench = bench.restart().await;
+    }
+    let mut client = bench.reader().await;
+    let (entries, outcome, error) = client.until_finished().await;
+    assert_eq!((outcome, error.unwrap().reason), (Outcome::Failed, Reason::OwnerLost));
+    assert_eq!(settled(&entries), (0, 0, Ending::EngineFault));
+    assert_eq!(credits(&mut client).await.balance.available, SIGN_UP);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_run_renews_its_hold() {
     let mut bench = bench(terms()).await;
     let mut client = bench.attached().await;
