@@ -10,7 +10,7 @@
 use greenroom::store::sqlite::{Options, SqliteStore};
 use greenroom_actors::{CreditTerms, Prices, fake::Payers};
 use std::{fs, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 const USERS: u128 = 256;
@@ -32,26 +32,21 @@ async fn pairs(runs: u128) {
     let terms = CreditTerms { sign_up_grant: 1_000_000_000_000, ..CreditTerms::default() };
     let payers = Payers::start(store.clone(), terms, prices).await.unwrap();
     let (begun, cpu) = (Instant::now(), process_cpu());
-    let callers = (0..USERS * runs).map(|caller| {
+    let mut callers = JoinSet::new();
+    for caller in 0..USERS * runs {
         let payers = payers.clone();
-        async move {
-            let (mut done, mut waits) = (0_u64, Vec::new());
+        callers.spawn(async move {
+            let mut waits = Vec::new();
             while begun.elapsed() < ROW_TIME {
                 let asked = Instant::now();
                 assert!(payers.pair(Uuid::from_u128(caller % USERS), Uuid::now_v7()).await);
                 waits.push(asked.elapsed());
-                done += 1;
             }
-            (done, waits)
-        }
-    });
-    let callers: Vec<_> = callers.map(tokio::spawn).collect();
-    let (mut done, mut waits) = (0, Vec::new());
-    for caller in callers {
-        let (more, of_one) = caller.await.unwrap();
-        done += more;
-        waits.extend(of_one);
+            waits
+        });
     }
+    let mut waits = callers.join_all().await.concat();
+    let done = waits.len();
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), process_cpu() - cpu);
     waits.sort_unstable();
     let p50 = waits.get(waits.len() / 2).copied().unwrap_or_default();
