@@ -41,7 +41,7 @@ fn every_example_of_the_help_parses() {
             continue;
         }
         // Behind the command stands what it does, after three spaces; or the shell's own words.
-        let ends = [line.find("   "), line.find(" > "), line.find(" && ")];
+        let ends = [line.find("   "), line.find(" > "), line.find(" && "), line.find(" | ")];
         let end = ends.into_iter().flatten().min().unwrap_or(line.len());
         let line = line[..end].trim();
         let line = line

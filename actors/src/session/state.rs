@@ -131,7 +131,7 @@ pub(crate) struct State<R> {
     storing: bool,
     /// A refusal was told to the attachments, and no entry was durable since.
     alerted: bool,
-    /// A run ended since the last segment.
+    /// A run ended, or was rolled back, since the last segment.
     run_ended: bool,
 }
 

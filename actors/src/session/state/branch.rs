@@ -54,6 +54,7 @@ impl<R> State<R> {
         let event = Event::SessionRolledBack { by, cid, to, files, commit, turns: turns_id };
         let seq = self.accept(now_ms, &event, true);
         self.core.put_before(turns);
+        self.run_ended = true; // lists show the new head soon
         let info = SessionInfo { head: seq, ..self.info() };
         Ok((seq, Answered::first(Answer::Info(Box::new(info)))))
     }
