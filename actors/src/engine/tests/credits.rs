@@ -136,8 +136,7 @@ async fn who_pays_depends_on_how_a_run_ends() {
     client.start(2, "fails at once").await.unwrap();
     bench.calls.next().await.unwrap().fail(ProviderErrorKind::Failed).await;
     let (entries, ..) = client.until_finished().await;
-    let (paid, cost, ending) = settled(&entries);
-    assert!((paid, ending) == (0, Ending::NoContent) && cost > 0, "the prompt is written off");
+    assert_eq!(settled(&entries), (0, 0, Ending::NoContent), "a call that brought nothing");
 
     client.start(3, "breaks off").await.unwrap();
     let mut call = bench.calls.next().await.unwrap();

@@ -150,7 +150,9 @@ async fn a_provider_that_fails_while_an_edit_is_mended_fails_the_run() {
     let (mut client, mut call) = second_turn(&mut bench).await;
     call.text(&edit(&call, "a.txt", "four", "4")).await;
     call.finish().await;
-    bench.calls.next().await.unwrap().refuse(ProviderErrorKind::Broken);
+    let mut mending = bench.calls.next().await.unwrap();
+    mending.text("Again: ").await; // from here on no call is made once more
+    mending.fail(ProviderErrorKind::Broken).await;
     let (entries, outcome, error) = client.until_finished().await;
     assert_eq!((outcome, error.unwrap().reason), (Outcome::Failed, Reason::ProviderBroken));
     assert!(!has_commit(&entries));
