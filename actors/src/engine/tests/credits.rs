@@ -133,8 +133,10 @@ async fn who_pays_depends_on_how_a_run_ends() {
     let mut bench = bench(terms()).await;
     let mut client = bench.attached().await;
 
-    client.start(2, "fails at once").await.unwrap();
-    bench.calls.next().await.unwrap().fail(ProviderErrorKind::Failed).await;
+    client.start(2, "fails at once, and once more").await.unwrap();
+    for _ in 0..2 {
+        bench.calls.next().await.unwrap().fail(ProviderErrorKind::Failed).await;
+    }
     let (entries, ..) = client.until_finished().await;
     assert_eq!(settled(&entries), (0, 0, Ending::NoContent), "a call that brought nothing");
 

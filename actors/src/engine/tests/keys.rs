@@ -28,16 +28,16 @@ async fn a_run_waits_for_the_end_of_a_limit_and_says_so() {
     let mut bench = Bench::new().await;
     let mut client = bench.attached().await;
     client.start(2, "talk").await.unwrap();
-    bench.calls.next().await.unwrap().refuse_with(limited(30_000));
+    bench.calls.next().await.unwrap().refuse_with(limited(20_000));
     let begun = Instant::now();
     let said = until_it_waits(&mut client).await;
     let Event::Notice { message, run: Some(_), .. } = &said.last().unwrap().event else {
         panic!("{said:?}")
     };
-    assert!(message.starts_with("waiting for fake, about 3"), "{message}");
+    assert!(message.starts_with("waiting for fake, about 2"), "{message}");
 
     let mut call = bench.calls.next().await.unwrap();
-    assert!(begun.elapsed() >= Duration::from_secs(30));
+    assert!(begun.elapsed() >= Duration::from_secs(20));
     call.text("hello").await;
     call.finish().await;
     let (entries, outcome, _) = client.until_finished().await;
