@@ -31,12 +31,16 @@ export function framed(paint) {
   return () => {
     if (asked) return;
     asked = true;
-    // A hidden page gets no frames: a timer keeps it up to date.
-    const soon = document.hidden ? setTimeout : requestAnimationFrame;
-    soon(() => {
+    let timer = 0;
+    const now = () => {
+      if (!asked) return;
       asked = false;
+      clearTimeout(timer);
       paint();
-    });
+    };
+    // A hidden page gets no frames, and one that is being hidden may not get the one it asked for.
+    timer = setTimeout(now, document.hidden ? 0 : 500);
+    if (!document.hidden) requestAnimationFrame(now);
   };
 }
 
