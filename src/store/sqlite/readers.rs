@@ -4,7 +4,7 @@ use super::{connection, error::store_error};
 use greenroom_actors::port::{BoxFuture, StoreError};
 use rusqlite::Connection;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,6 +19,13 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
 }
 
+/// A connection that has read once: SQLite opens the log beside the database at the first read.
+fn ready(database: &Path) -> rusqlite::Result<Connection> {
+    let connection = connection::reader(database)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    Ok(connection)
+}
+
 impl Readers {
     /// Opens the connections.
     pub(super) fn open(
@@ -27,7 +34,7 @@ impl Readers {
         timeout: Duration,
     ) -> rusqlite::Result<Self> {
         let count = count.max(1);
-        let idle: rusqlite::Result<_> = (0..count).map(|_| connection::reader(&database)).collect();
+        let idle: rusqlite::Result<_> = (0..count).map(|_| ready(&database)).collect();
         let permits = Arc::new(Semaphore::new(count));
         Ok(Self { database, timeout, permits, idle: Mutex::new(idle?) })
     }
