@@ -8,9 +8,9 @@ use crate::{
     event::Event,
     frame::{ClientFrame, ServerFrame},
     method::{
-        DiffPage, FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, RunAccepted,
-        RunCancel, RunCancelled, RunStart, SessionCreate, SessionDiff, SessionFork, SessionInfo,
-        SessionList, SessionPage, SessionRollback,
+        DiffPage, FilePage, FileSlice, FilesGet, FilesList, HistoryGet, HistoryPage, InputRespond,
+        InputResponded, RunAccepted, RunCancel, RunCancelled, RunStart, RunSteer, SessionCreate,
+        SessionDiff, SessionFork, SessionInfo, SessionList, SessionPage, SessionRollback,
     },
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -94,7 +94,7 @@ const EXCHANGES: [Exchange; 9] = [
 
 /// The methods, with their parameters and results.
 #[must_use]
-pub fn methods() -> [MethodSchema; 15] {
+pub fn methods() -> [MethodSchema; 17] {
     fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
         generator.subschema_for::<T>().into()
     }
@@ -109,6 +109,8 @@ pub fn methods() -> [MethodSchema; 15] {
         method("session.diff", false, Some(of::<SessionDiff>), of::<DiffPage>),
         method("run.start", true, Some(of::<RunStart>), of::<RunAccepted>),
         method("run.cancel", true, Some(of::<RunCancel>), of::<RunCancelled>),
+        method("run.steer", true, Some(of::<RunSteer>), of::<RunAccepted>),
+        method("input.respond", true, Some(of::<InputRespond>), of::<InputResponded>),
         method("history.get", false, Some(of::<HistoryGet>), of::<HistoryPage>),
         method("files.list", false, Some(of::<FilesList>), of::<FilePage>),
         method("files.get", false, Some(of::<FilesGet>), of::<FileSlice>),

@@ -99,6 +99,8 @@ pub enum Reason {
     RunBusy,
     /// No such run.
     RunNotFound,
+    /// No such request for input is open.
+    RequestNotFound,
     /// The session's queue of runs is full.
     QueueFull,
     /// The user has too many runs under way.

@@ -4,6 +4,7 @@ use crate::{
     credits::{Price, Rule},
     error::{ErrorBody, Reason},
     id::{CommandId, PartId, RunId, Seq, SessionId, UserId},
+    plan::{Complexity, InputKind, Intent, Question, Spec},
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,24 +80,87 @@ pub enum Event {
         /// Model asked for, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// Whether a plan is to be made and shown before anything is spent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        plan: bool,
+        /// The run under way that this is said to. Where that one takes it up, `run` ends as
+        /// `steered`; where it ends before, `run` begins after it like one that waited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steers: Option<RunId>,
+        /// The request for input that this answers: `run` goes on with what had been asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<u32>,
     },
-    /// The session waits for a person.
+    /// A run waits for a person, and ends meanwhile: an answer starts another one, which goes on
+    /// where this one stood. Waiting costs nothing and has no end.
     #[serde(rename = "input.requested")]
     InputRequested {
         /// Number of the request within the session.
         request: u32,
         /// The run that asks.
         run: RunId,
-        /// What is asked.
+        /// What kind of answer it waits for.
+        #[serde(default)]
+        kind: InputKind,
+        /// What is asked, for a person.
         text: String,
+        /// The questions, where there are some.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        questions: Vec<Question>,
     },
-    /// A request for input was answered or dropped.
+    /// A request for input was answered, declined or dropped.
     #[serde(rename = "input.resolved")]
     InputResolved {
         /// Number of the request within the session.
         request: u32,
-        /// Whether it was answered.
+        /// Whether it was accepted; otherwise nothing comes of it.
         answered: bool,
+        /// The user who answered; none: something else took its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+        /// The command that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cid: Option<CommandId>,
+        /// What was said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// The run that goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+    },
+    /// What a request was understood as.
+    #[serde(rename = "run.classified")]
+    RunClassified {
+        /// The run.
+        run: RunId,
+        /// What is wanted.
+        intent: Intent,
+        /// How much work it is.
+        complexity: Complexity,
+        /// How sure that is, 0 to 100.
+        confidence: u8,
+    },
+    /// What is to be built.
+    #[serde(rename = "run.planned")]
+    RunPlanned {
+        /// The run.
+        run: RunId,
+        /// The specification.
+        spec: Box<Spec>,
+    },
+    /// What it is likely to cost.
+    #[serde(rename = "run.quoted")]
+    RunQuoted {
+        /// The run.
+        run: RunId,
+        /// The price of the model.
+        price: Price,
+        /// What one half of the like cost less than, in micro-credits.
+        cost: u64,
+        /// What is reserved for it, in micro-credits.
+        hold: u64,
+        /// Whether it goes on without being asked for approval.
+        approved: bool,
     },
     /// A run began.
     #[serde(rename = "run.started")]
@@ -364,6 +428,8 @@ pub enum Outcome {
     Failed,
     /// A later run took its place.
     Interrupted,
+    /// It was said to another run, which took it up.
+    Steered,
 }
 
 impl Outcome {
@@ -375,6 +441,7 @@ impl Outcome {
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Steered => "steered",
         }
     }
 }
@@ -384,6 +451,8 @@ impl Outcome {
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
+    /// A model says what the request asks for, and what is to be built.
+    Planning,
     /// The model writes.
     Generating,
     /// Files are stored and committed.
@@ -465,6 +534,9 @@ impl Event {
             | Self::InputUser { .. }
             | Self::InputRequested { .. }
             | Self::InputResolved { .. }
+            | Self::RunClassified { .. }
+            | Self::RunPlanned { .. }
+            | Self::RunQuoted { .. }
             | Self::RunStarted { .. }
             | Self::RunRecovering { .. }
             | Self::RunFinished { .. }
@@ -497,6 +569,9 @@ impl Event {
             | Self::InputUser { .. }
             | Self::InputRequested { .. }
             | Self::InputResolved { .. }
+            | Self::RunClassified { .. }
+            | Self::RunPlanned { .. }
+            | Self::RunQuoted { .. }
             | Self::RunStarted { .. }
             | Self::RunRecovering { .. }
             | Self::RunFinished { .. }

@@ -276,6 +276,7 @@ pub mod frame;
 pub mod id;
 pub mod limit;
 pub mod method;
+pub mod plan;
 
 /// WebSocket subprotocol: JSON frames, version 1.
 pub const SUBPROTOCOL: &str = "greenroom.v1.json";

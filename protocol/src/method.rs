@@ -1,6 +1,7 @@
 //! Methods: parameters and results of `call`.
 
 mod branch;
+mod input;
 
 use crate::{
     credits::{CreditsHistory, CreditsQuote},
@@ -12,6 +13,7 @@ use crate::{
 pub use branch::{
     DiffPage, FileChange, FileDiff, Parent, SessionDiff, SessionFork, SessionRollback,
 };
+pub use input::{InputRespond, InputResponded, RunSteer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -36,6 +38,10 @@ pub enum Method {
     RunStart(SessionId, CommandId, RunStart),
     /// Cancel a run, also one that does not exist yet.
     RunCancel(SessionId, CommandId, RunCancel),
+    /// Say something to the run under way.
+    RunSteer(SessionId, CommandId, RunSteer),
+    /// Answer what a run asked.
+    InputRespond(SessionId, CommandId, InputRespond),
     /// Entries of the log, backwards.
     HistoryGet(SessionId, HistoryGet),
     /// Files at a commit.
@@ -83,10 +89,12 @@ pub enum OnBusy {
     Queue,
     /// End it as `interrupted`, then start.
     Interrupt,
+    /// Say it to the run under way, as `run.steer`.
+    Steer,
 }
 
 /// Parameters of `run.start`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct RunStart {
     /// The prompt, at most [`PROMPT_BYTES_MAX`].
@@ -97,6 +105,10 @@ pub struct RunStart {
     /// A model; none: the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether to say first what would be built and what it costs, to ask where the request is not
+    /// clear, and to go on once that is approved; none: as the server is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<bool>,
 }
 
 /// Parameters of `run.cancel`: exactly one of the two.
@@ -174,6 +186,9 @@ pub struct SessionInfo {
     /// Where it was forked, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Number of the request for input that it waits with; not said in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u32>,
 }
 
 /// Result of `session.list`.
@@ -187,7 +202,7 @@ pub struct SessionPage {
     pub next_cursor: Option<String>,
 }
 
-/// Result of `run.start`.
+/// Result of `run.start` and `run.steer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct RunAccepted {
@@ -297,6 +312,16 @@ impl Method {
                 Self::RunStart(session(call)?, cid(call)?, start)
             }
             "run.cancel" => Self::RunCancel(session(call)?, cid(call)?, params(call)?),
+            "run.steer" => {
+                let steer: RunSteer = params(call)?;
+                check_prompt(&steer.input)?;
+                Self::RunSteer(session(call)?, cid(call)?, steer)
+            }
+            "input.respond" => {
+                let respond: InputRespond = params(call)?;
+                check_answer(&respond.text)?;
+                Self::InputRespond(session(call)?, cid(call)?, respond)
+            }
             "history.get" => Self::HistoryGet(session(call)?, params_or_default(call)?),
             "files.list" => Self::FilesList(session(call)?, params_or_default(call)?),
             "files.get" => Self::FilesGet(session(call)?, params(call)?),
@@ -307,7 +332,7 @@ impl Method {
                 check_prompt(&quote.input)?;
                 Self::CreditsQuote(call.session, quote)
             }
-            "run.steer" | "input.respond" | "presence.get" => {
+            "presence.get" => {
                 let message = format!("{} is not served by this version", call.method);
                 return Err(ErrorBody::new(Code::Unimplemented, Reason::UnknownMethod, message));
             }
@@ -329,6 +354,8 @@ impl Method {
             Self::SessionCreate(_, _, create) => check_title(&create.title),
             Self::SessionFork(_, _, fork) => check_title(fork.title.as_deref().unwrap_or_default()),
             Self::RunStart(_, _, start) => check_prompt(&start.input),
+            Self::RunSteer(_, _, steer) => check_prompt(&steer.input),
+            Self::InputRespond(_, _, respond) => check_answer(&respond.text),
             Self::CreditsQuote(_, quote) => check_prompt(&quote.input),
             Self::SessionGet(_)
             | Self::SessionList(_)
@@ -357,6 +384,8 @@ impl Method {
             Self::SessionDiff(_, diff) => (None, raw(diff)),
             Self::RunStart(_, cid, start) => (Some(*cid), raw(start)),
             Self::RunCancel(_, cid, cancel) => (Some(*cid), raw(cancel)),
+            Self::RunSteer(_, cid, steer) => (Some(*cid), raw(steer)),
+            Self::InputRespond(_, cid, respond) => (Some(*cid), raw(respond)),
             Self::HistoryGet(_, history) => (None, raw(history)),
             Self::FilesList(_, list) => (None, raw(list)),
             Self::FilesGet(_, get) => (None, raw(get)),
@@ -380,6 +409,8 @@ impl Method {
             Self::SessionDiff(..) => "session.diff",
             Self::RunStart(..) => "run.start",
             Self::RunCancel(..) => "run.cancel",
+            Self::RunSteer(..) => "run.steer",
+            Self::InputRespond(..) => "input.respond",
             Self::HistoryGet(..) => "history.get",
             Self::FilesList(..) => "files.list",
             Self::FilesGet(..) => "files.get",
@@ -403,6 +434,8 @@ impl Method {
             | Self::SessionDiff(session, _)
             | Self::RunStart(session, ..)
             | Self::RunCancel(session, ..)
+            | Self::RunSteer(session, ..)
+            | Self::InputRespond(session, ..)
             | Self::HistoryGet(session, _)
             | Self::FilesList(session, _)
             | Self::FilesGet(session, _) => Some(*session),
@@ -431,6 +464,11 @@ fn check_prompt(prompt: &str) -> Result<(), ErrorBody> {
             "the prompt is empty",
         ));
     }
+    check_answer(prompt)
+}
+
+/// As [`check_prompt`] for what may be empty.
+fn check_answer(prompt: &str) -> Result<(), ErrorBody> {
     if prompt.len() > PROMPT_BYTES_MAX {
         let message =
             format!("the prompt is {} bytes, the limit is {PROMPT_BYTES_MAX}", prompt.len());

@@ -137,7 +137,8 @@ fn frames(facts: &Facts<'_>) -> [ClientFrame; 4] {
             params: serde_json::value::RawValue::from_string(params).ok(),
         })
     };
-    let start = RunStart { input: PROMPT.to_owned(), on_busy: OnBusy::Reject, model: None };
+    let start =
+        RunStart { input: PROMPT.to_owned(), on_busy: OnBusy::Reject, model: None, plan: None };
     [
         ClientFrame::Hello(Hello {
             v: (VERSION, VERSION),

@@ -62,7 +62,8 @@ async fn start(context: Arc<Context>, asked: Asked) -> Result<Response, Problem>
     asked.no_query()?;
     let (session, key) = (asked.session()?, Key::of(&asked, principal)?);
     let NewRun { input, on_busy, model } = asked.json(context.body_wait).await?;
-    let call = Call::RunStart(session, key.command(), RunStart { input, on_busy, model });
+    let call =
+        Call::RunStart(session, key.command(), RunStart { input, on_busy, model, plan: None });
     let done = context.engine.call(principal, call).await?;
     Ok(replayed(reply_raw(StatusCode::ACCEPTED, &done.result), done.duplicate))
 }

@@ -106,7 +106,8 @@ async fn a_session_of_another_user_does_not_exist() {
     let mut hers = Socket::connect(&server, &ada).await;
     let session = session();
     hers.create(session, 1).await;
-    let start = RunStart { input: "a todo app".into(), on_busy: OnBusy::Queue, model: None };
+    let start =
+        RunStart { input: "a todo app".into(), on_busy: OnBusy::Queue, model: None, plan: None };
     let started = command();
     hers.call(&Method::RunStart(session, started, start.clone())).await.unwrap();
     hers.take_until_event(is_end).await;

@@ -223,7 +223,8 @@ impl Socket {
     /// Starts a run and does not wait; its command and the id of the answer.
     pub(crate) async fn begin_run(&mut self, session: SessionId, prompt: &str) -> (CommandId, u32) {
         let cid = command();
-        let start = RunStart { input: prompt.into(), on_busy: OnBusy::Reject, model: None };
+        let start =
+            RunStart { input: prompt.into(), on_busy: OnBusy::Reject, model: None, plan: None };
         let id = self.begin(&Method::RunStart(session, cid, start)).await;
         (cid, id)
     }

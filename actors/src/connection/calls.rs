@@ -53,6 +53,7 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
         Method::SessionClose(session, cid) => (session, Command::Close { cid }),
         Method::RunStart(session, cid, start) => (session, Command::Start { cid, start }),
         Method::RunCancel(session, cid, cancel) => (session, Command::Cancel { cid, cancel }),
+        Method::RunSteer(..) | Method::InputRespond(..) => return Err(ErrorBody::internal()),
         Method::SessionFork(session, cid, fork) => {
             return branch::fork(edge, principal, (session, cid), fork).await;
         }
@@ -146,6 +147,7 @@ fn info(row: SessionRow) -> SessionInfo {
         epoch: row.epoch,
         head: row.projection.seq,
         parent: row.parent(),
+        request: None,
         title: row.title,
         status: row.projection.status,
         run: None,

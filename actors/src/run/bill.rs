@@ -242,7 +242,7 @@ impl Bill {
 fn ending(outcome: Outcome, error: Option<&ErrorBody>, usage: &Usage) -> Ending {
     match outcome {
         Outcome::Completed => return Ending::Completed,
-        Outcome::Cancelled | Outcome::Interrupted => return Ending::Cancelled,
+        Outcome::Cancelled | Outcome::Interrupted | Outcome::Steered => return Ending::Cancelled,
         Outcome::Failed => {}
     }
     match error.map(|error| (error.code, error.reason)) {

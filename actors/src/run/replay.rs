@@ -109,6 +109,9 @@ impl Replay {
             | Event::InputUser { .. }
             | Event::InputRequested { .. }
             | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. }
             | Event::RunStarted { .. }
             | Event::RunFinished { .. }
             | Event::StepStarted { .. }

@@ -199,6 +199,9 @@ impl Core {
             Event::CreditsSettled { paid, .. } => self.spent = self.spent.saturating_add(*paid),
             Event::InputRequested { .. }
             | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::ReasoningDelta { .. }
@@ -310,7 +313,7 @@ impl Core {
 
     /// A prompt was accepted: a run waits.
     fn apply_input(&mut self, seq: Seq, at_ms: u64, event: &Event) {
-        let Event::InputUser { run, cid, by, text, model } = event else { return };
+        let Event::InputUser { run, cid, by, text, model, .. } = event else { return };
         let hash = start_hash(text, model.as_deref());
         self.remember(*cid, Accepted { seq, at_ms, hash, run: Some(*run) });
         let ending = self.cancelled_starts.remove(cid).map(|_| Ending::Cancelled);

@@ -306,7 +306,7 @@ impl<R> State<R> {
             OnBusy::Reject if self.is_busy() => return Err(busy()),
             OnBusy::Queue if self.core.runs.len() > QUEUE_MAX => return Err(queue_full()),
             OnBusy::Interrupt => self.interrupt(now_ms, by, out),
-            OnBusy::Reject | OnBusy::Queue => {}
+            OnBusy::Reject | OnBusy::Queue | OnBusy::Steer => {}
         }
         let queued = self.is_busy();
         let event = Event::InputUser {
@@ -315,6 +315,9 @@ impl<R> State<R> {
             by,
             text: start.input.clone(),
             model: start.model.clone(),
+            plan: start.plan.unwrap_or(false),
+            steers: None,
+            answers: None,
         };
         let seq = self.accept(now_ms, &event, true);
         self.start_next(now_ms, out);
@@ -605,6 +608,7 @@ impl<R> State<R> {
             commit: self.core.commit.clone(),
             created_at: self.row.created_at_ms,
             parent: self.row.parent(),
+            request: None,
         }
     }
 }

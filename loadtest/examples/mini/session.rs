@@ -176,6 +176,7 @@ impl Session {
             commit: None,
             created_at: 0,
             parent: None,
+            request: None,
         }
     }
 
@@ -204,7 +205,16 @@ impl Session {
         }
         let run = RunId::new(uuid::Uuid::now_v7());
         let by = greenroom_protocol::id::UserId::new(uuid::Uuid::nil());
-        self.append(Event::InputUser { run, cid, by, text: start.input, model: start.model });
+        self.append(Event::InputUser {
+            run,
+            cid,
+            by,
+            text: start.input,
+            model: start.model,
+            plan: false,
+            steers: None,
+            answers: None,
+        });
         let accepted = RunAccepted { run, seq: self.info().head, queued: busy.is_some() };
         if self.state.borrow().cancelled_before.contains(&cid) {
             self.finish(run, Outcome::Cancelled);

@@ -183,6 +183,8 @@ impl Peer {
             }
             Method::SessionList(_)
             | Method::SessionClose(..)
+            | Method::RunSteer(..)
+            | Method::InputRespond(..)
             | Method::SessionFork(..)
             | Method::SessionRollback(..)
             | Method::SessionDiff(..) => anyhow::bail!("not served"),

@@ -132,7 +132,7 @@ fn check_end(run: &RunStory, session: &SessionHistory, history: &History) -> Res
             Ok(())
         }
         Outcome::Cancelled => Err(format!("{id} is cancelled and nobody asked for it")),
-        Outcome::Interrupted => Ok(()),
+        Outcome::Interrupted | Outcome::Steered => Ok(()),
         Outcome::Failed => {
             let reason = error.as_ref().map(|error| error.reason);
             let faulted = calls.iter().any(|call| call.fault.is_some());

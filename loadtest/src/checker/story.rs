@@ -167,6 +167,9 @@ impl Reader<'_> {
             | Event::ToolReady { .. }
             | Event::InputRequested { .. }
             | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::CreditsHeld { .. }

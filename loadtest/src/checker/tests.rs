@@ -79,6 +79,9 @@ impl Writer {
             by,
             text: text.into(),
             model: model.clone(),
+            plan: false,
+            steers: None,
+            answers: None,
         };
         let seq = self.add(event);
         let answers = vec![Given::Accepted { run: run_id(n), seq, duplicate: false }];

@@ -195,6 +195,7 @@ impl Script {
                 input: format!("request {number}: make it {:x}\nplease", self.mix.below(1 << 32)),
                 on_busy,
                 model: Some(turn::model(turn, self.rate, &mut self.mix)),
+                plan: None,
             },
         }
     }

@@ -164,6 +164,7 @@ impl Script {
             let start = RunStart {
                 input: format!("request {number}: make it so"),
                 on_busy: OnBusy::Reject,
+                plan: None,
                 model: Some(planned.model.clone()),
             };
             let call = Method::RunStart(self.session, *cid, start.clone()).to_call();
@@ -255,7 +256,7 @@ fn ended(run: &RunLog) -> Option<Expected> {
     let reason = match outcome {
         Outcome::Completed => None,
         Outcome::Failed => Some(reason.unwrap_or(Reason::Internal)),
-        Outcome::Cancelled | Outcome::Interrupted => return None,
+        Outcome::Cancelled | Outcome::Interrupted | Outcome::Steered => return None,
     };
     let retry_after_ms = error.as_ref().and_then(|error| error.retry_after_ms);
     Some(Expected { reason, retry_after_ms, usage: run.usage })

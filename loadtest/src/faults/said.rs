@@ -144,7 +144,16 @@ mod tests {
     fn said(events: Vec<Event>) -> Vec<RunLog> {
         let (run, cid) = (RunId::new(Uuid::from_u128(1)), CommandId::new(Uuid::from_u128(2)));
         let by = UserId::new(Uuid::from_u128(3));
-        let input = Event::InputUser { run, cid, by, text: "go".into(), model: None };
+        let input = Event::InputUser {
+            run,
+            cid,
+            by,
+            text: "go".into(),
+            model: None,
+            plan: false,
+            steers: None,
+            answers: None,
+        };
         let all = [vec![input], events].concat();
         let entry = |(seq, event)| Entry { seq: Seq(seq), ts: 1, event };
         runs(&(1..).zip(all).map(entry).collect::<Vec<_>>())

@@ -119,6 +119,7 @@ impl Bed {
             input: "make it so".to_owned(),
             on_busy: OnBusy::Reject,
             model: model.map(str::to_owned),
+            plan: None,
         };
         let answer = client.call(Method::RunStart(session, cid, start).to_call()).await;
         let run = serde_json::from_value::<RunAccepted>(accepted(answer)?)?.run;

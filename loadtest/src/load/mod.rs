@@ -298,6 +298,7 @@ pub fn greenroom_stream(token: &str, session: SessionId, model: Option<&str>) ->
             input: "go".to_owned(),
             on_busy: OnBusy::Reject,
             model: Some(model.to_owned()),
+            plan: None,
         };
         burst.push(numbered(2, Method::RunStart(session, cid(), start)));
     }

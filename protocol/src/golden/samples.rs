@@ -16,9 +16,13 @@ use crate::{
     id::{Channel, CommandId, ConnectionId, Cursor, Epoch, PartId, RunId, Seq, SessionId, UserId},
     method::{
         DiffPage, FileChange, FileDiff, FileInfo, FilePage, FileSlice, FilesGet, FilesList,
-        HistoryGet, HistoryPage, Method, OnBusy, Parent, RunAccepted, RunCancel, RunCancelled,
-        RunStart, SessionCreate, SessionDiff, SessionFork, SessionInfo, SessionList, SessionPage,
-        SessionRollback,
+        HistoryGet, HistoryPage, InputRespond, InputResponded, Method, OnBusy, Parent, RunAccepted,
+        RunCancel, RunCancelled, RunStart, RunSteer, SessionCreate, SessionDiff, SessionFork,
+        SessionInfo, SessionList, SessionPage, SessionRollback,
+    },
+    plan::{
+        Complexity, Feature, FileAction, InputKind, Intent, PlannedFile, Priority, Question, Spec,
+        Stack,
     },
 };
 use serde_json::json;
@@ -71,7 +75,8 @@ pub(super) fn client_frames() -> Vec<ClientFrame> {
             Attach { ch: Channel(2), window_ms: 0, ..place(After::Open, None) },
         ],
     };
-    let start = RunStart { input: "Add a footer".into(), on_busy: OnBusy::Queue, model: None };
+    let start =
+        RunStart { input: "Add a footer".into(), on_busy: OnBusy::Queue, ..RunStart::default() };
     let mut call = Method::RunStart(session(), cid(), start).to_call();
     call.id = 7;
     vec![
@@ -184,9 +189,37 @@ fn whole_events() -> Vec<Event> {
             by: user(),
             text: "Add a footer".into(),
             model: Some("small".into()),
+            plan: true,
+            steers: Some(RunId::new(uuid(8))),
+            answers: Some(1),
         },
-        Event::InputRequested { request: 1, run, text: "Which colour?".into() },
-        Event::InputResolved { request: 1, answered: true },
+        Event::InputRequested {
+            request: 1,
+            run,
+            kind: InputKind::Question,
+            text: "Which colour?".into(),
+            questions: vec![Question {
+                question: "Which colour?".into(),
+                context: "The footer has one of its own.".into(),
+                options: vec!["green".into(), "white".into()],
+            }],
+        },
+        Event::InputResolved {
+            request: 1,
+            answered: true,
+            by: Some(user()),
+            cid: Some(cid()),
+            text: "green".into(),
+            run: Some(run),
+        },
+        Event::RunClassified {
+            run,
+            intent: Intent::FollowUp,
+            complexity: Complexity::Simple,
+            confidence: 92,
+        },
+        Event::RunPlanned { run, spec: Box::new(spec()) },
+        Event::RunQuoted { run, price: price(), cost: 4_800_000, hold: 6_400_000, approved: true },
         Event::RunStarted { run, provider: "demo".into(), model: "small".into() },
         Event::RunRecovering { run, attempt: 2, superseded_from: Some(Seq(43)) },
         Event::RunFinished { run, outcome: Outcome::Failed, error: Some(error()) },
@@ -206,6 +239,27 @@ fn whole_events() -> Vec<Event> {
         Event::Progress { name, percent: 70, message: "writing src/App.tsx".into() },
         Event::Error { error: ErrorBody::new(Code::InvalidArgument, Reason::BadPath, "../x") },
     ]
+}
+
+fn spec() -> Spec {
+    Spec {
+        overview: "A footer in green.".into(),
+        stack: Stack { frontend: vec!["HTML".into()], ..Stack::default() },
+        features: vec![Feature {
+            name: "Footer".into(),
+            description: "Says who made the page.".into(),
+            priority: Priority::High,
+        }],
+        interface: "Below all else, as wide as the page.".into(),
+        files: vec![PlannedFile {
+            path: "index.html".into(),
+            action: FileAction::Modify,
+            purpose: "the footer".into(),
+        }],
+        constraints: vec!["no script".into()],
+        acceptance: vec!["the footer is seen without scrolling on a short page".into()],
+        risks: vec!["it hides the last line".into()],
+    }
 }
 
 fn part_events() -> Vec<Event> {
@@ -235,6 +289,7 @@ pub(super) fn methods() -> Vec<Method> {
         input: "Add a footer".into(),
         on_busy: OnBusy::Interrupt,
         model: Some("small".into()),
+        plan: Some(true),
     };
     let get = FilesGet { path: "src/App.tsx".into(), commit: Some(COMMIT.into()), offset: 65_536 };
     vec![
@@ -258,6 +313,16 @@ pub(super) fn methods() -> Vec<Method> {
         ),
         Method::RunStart(session(), cid(), start),
         Method::RunCancel(session(), cid(), RunCancel::StartCid(CommandId::new(uuid(6)))),
+        Method::RunSteer(
+            session(),
+            cid(),
+            RunSteer { run: Some(RunId::new(uuid(8))), input: "in green, please".into() },
+        ),
+        Method::InputRespond(
+            session(),
+            cid(),
+            InputRespond { request: 1, accept: true, text: "green".into() },
+        ),
         Method::HistoryGet(session(), HistoryGet { before: Some(Seq(41)), limit: Some(20) }),
         Method::FilesList(
             session(),
@@ -292,6 +357,14 @@ pub(super) fn golden_of(method: &Method) {
         }
         Method::RunCancel(_, _, cancel) => {
             of_method(name, Some(*cancel), &RunCancelled { run: Some(run()), active: true });
+        }
+        Method::RunSteer(_, _, steer) => {
+            let accepted = RunAccepted { run: run(), seq: Seq(46), queued: true };
+            of_method(name, Some(steer.clone()), &accepted);
+        }
+        Method::InputRespond(_, _, respond) => {
+            let responded = InputResponded { seq: Seq(46), run: Some(run()) };
+            of_method(name, Some(respond.clone()), &responded);
         }
         Method::HistoryGet(_, get) => {
             let event = Event::StepStarted { name: StepName::Applying };
@@ -440,5 +513,6 @@ fn info() -> SessionInfo {
         commit: Some(COMMIT.into()),
         created_at: TS,
         parent: Some(Parent { session: session(), at: Seq(17) }),
+        request: Some(1),
     }
 }

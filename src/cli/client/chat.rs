@@ -134,6 +134,7 @@ impl Chat {
             input: prompt.to_owned(),
             on_busy: OnBusy::Queue,
             model: self.model.clone(),
+            plan: None,
         };
         let start = Method::RunStart(self.session, command(), start);
         self.asked.push_back(self.driver.call(&start)?);

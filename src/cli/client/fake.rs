@@ -14,7 +14,7 @@ use greenroom_protocol::{
         Welcome, decode,
     },
     id::{Channel, CommandId, ConnectionId, Epoch, RunId, Seq, SessionId},
-    method::{Method, RunAccepted, RunCancelled, SessionInfo, SessionPage},
+    method::{InputResponded, Method, RunAccepted, RunCancelled, SessionInfo, SessionPage},
 };
 use serde::Serialize;
 use std::{
@@ -256,6 +256,7 @@ fn info(world: &World, session: SessionId) -> SessionInfo {
         commit: world.files.head.map(|oid| oid.to_string()),
         created_at: 0,
         parent: None,
+        request: None,
     }
 }
 
@@ -281,12 +282,23 @@ async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
                 world.started.push(cid);
                 let by = greenroom_protocol::id::UserId::new(Uuid::nil());
                 let input = start.input;
-                world.log.push(Event::InputUser { run: RUN, cid, by, text: input, model: None });
+                world.log.push(Event::InputUser {
+                    run: RUN,
+                    cid,
+                    by,
+                    text: input,
+                    model: None,
+                    plan: false,
+                    steers: None,
+                    answers: None,
+                });
                 let answer = std::mem::take(&mut world.answer);
                 world.log.extend(answer);
             }
             json(&RunAccepted { run: RUN, seq: Seq(1), queued: false })
         }
+        Method::RunSteer(..) => json(&RunAccepted { run: RUN, seq: Seq(1), queued: true }),
+        Method::InputRespond(..) => json(&InputResponded { seq: Seq(1), run: Some(RUN) }),
         Method::RunCancel(..) => json(&RunCancelled { run: Some(RUN), active: true }),
         Method::FilesList(_, list) => {
             let mut files = std::mem::take(&mut world.lock().unwrap().files);

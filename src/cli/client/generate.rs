@@ -95,6 +95,7 @@ impl Watch {
             input: args.prompt.clone(),
             on_busy: OnBusy::Reject,
             model: args.model.clone(),
+            plan: None,
         };
         let start = Some(driver.call(&Method::RunStart(session, job.cid, start))?);
         Ok(Self {

@@ -122,7 +122,16 @@ mod tests {
         for (n, cid) in [(7, 2), (8, 1)] {
             let cid = CommandId::new(Uuid::from_u128(cid));
             let text = String::new();
-            job.event(&Event::InputUser { run: run(n), cid, by, text, model: None });
+            job.event(&Event::InputUser {
+                run: run(n),
+                cid,
+                by,
+                text,
+                model: None,
+                plan: false,
+                steers: None,
+                answers: None,
+            });
         }
         assert_eq!(job.run, Some(run(8)));
     }

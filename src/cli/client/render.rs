@@ -78,6 +78,9 @@ impl Renderer {
             Event::CreditsSettled { paid, .. } => format!("paid {} credits", amount_text(*paid)),
             Event::InputUser { .. }
             | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::TextStart { .. }
@@ -154,6 +157,9 @@ mod tests {
                 by: UserId::new(Uuid::nil()),
                 text: "make\nit".into(),
                 model: None,
+                plan: false,
+                steers: None,
+                answers: None,
             },
             Event::TextStart { part: PART },
             Event::TextDelta { part: PART, text: "Her".into() },

@@ -148,6 +148,7 @@ mod tests {
             commit: Some("0123456789abcdef".into()),
             created_at: 0,
             parent: None,
+            request: None,
         };
         let text = table(&[info]);
         let id = "ses_00000000000000000000000000000000";

@@ -177,7 +177,16 @@ mod tests {
         let (run, nil) = (RunId::new(Uuid::nil()), Uuid::nil());
         let (by, cid) = (UserId::new(nil), CommandId::new(nil));
         let events = [
-            Event::InputUser { run, cid, by, text: "\n a page\nnice".into(), model: None },
+            Event::InputUser {
+                run,
+                cid,
+                by,
+                text: "\n a page\nnice".into(),
+                model: None,
+                plan: false,
+                steers: None,
+                answers: None,
+            },
             Event::FilesCommitted { run, commit: "c1".into(), added: 1, changed: 0, removed: 0 },
             Event::RunFinished { run, outcome: Outcome::Completed, error: None },
             Event::SessionRolledBack {

@@ -89,7 +89,8 @@ async fn a_session_begun_over_rest_goes_on_over_the_socket_and_the_other_way_rou
 
     let by_socket = session();
     socket.create(by_socket, 2).await;
-    let start = RunStart { input: "a quiz".into(), on_busy: OnBusy::Reject, model: None };
+    let start =
+        RunStart { input: "a quiz".into(), on_busy: OnBusy::Reject, model: None, plan: None };
     let cid = command();
     socket.call(&Method::RunStart(by_socket, cid, start)).await.unwrap();
     let polled = server.poll_until(&user, by_socket, ends).await;

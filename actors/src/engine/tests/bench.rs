@@ -205,7 +205,7 @@ impl Client {
         input: &str,
         on_busy: OnBusy,
     ) -> Result<RunId, ErrorBody> {
-        let start = RunStart { input: input.to_owned(), on_busy, model: None };
+        let start = RunStart { input: input.to_owned(), on_busy, model: None, plan: None };
         let result = self.call("run.start", cid(n), serde_json::to_value(start).unwrap()).await?;
         Ok(serde_json::from_value::<RunAccepted>(result).unwrap().run)
     }

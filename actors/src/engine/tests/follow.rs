@@ -26,7 +26,7 @@ async fn create(bench: &Bench) {
 }
 
 async fn start(bench: &Bench) {
-    let start = RunStart { input: "talk".into(), on_busy: OnBusy::Reject, model: None };
+    let start = RunStart { input: "talk".into(), on_busy: OnBusy::Reject, model: None, plan: None };
     bench.engine.call(ADA, Method::RunStart(SESSION, cid(2), start)).await.unwrap();
 }
 

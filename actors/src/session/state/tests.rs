@@ -174,7 +174,7 @@ impl Sim {
     fn start(&mut self, n: u128, prompt: &str, on_busy: OnBusy) {
         self.runs += 1;
         let reply = self.ask(Asked::Start(cid(n), prompt.into()));
-        let start = RunStart { input: prompt.into(), on_busy, model: None };
+        let start = RunStart { input: prompt.into(), on_busy, model: None, plan: None };
         let (cid, run) = (cid(n), run(self.runs));
         self.apply(Input::Start { by: USER, cid, run, start, admitted: Ok(()), reply });
     }

@@ -252,6 +252,9 @@ impl Replica {
             | Event::InputUser { .. }
             | Event::InputRequested { .. }
             | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. }
             | Event::RunStarted { .. }
             | Event::RunRecovering { .. }
             | Event::RunFinished { .. }

@@ -182,7 +182,16 @@ fn session_run_and_usage_are_noted() {
         Keep::Everything,
         vec![
             notice(Notice::SessionCreated, "A title"),
-            Event::InputUser { run: run(1), cid, by, text: "hi".into(), model: None },
+            Event::InputUser {
+                run: run(1),
+                cid,
+                by,
+                text: "hi".into(),
+                model: None,
+                plan: false,
+                steers: None,
+                answers: None,
+            },
             started(1),
             Event::Usage { run: run(1), usage },
             notice(Notice::SessionClosed, ""),

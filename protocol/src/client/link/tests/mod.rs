@@ -22,7 +22,8 @@ fn cid(n: u128) -> CommandId {
 }
 
 fn start_run(n: u128) -> Call {
-    let start = RunStart { input: "hi".into(), on_busy: Default::default(), model: None };
+    let start =
+        RunStart { input: "hi".into(), on_busy: Default::default(), model: None, plan: None };
     Method::RunStart(session(1), cid(n), start).to_call()
 }
 
