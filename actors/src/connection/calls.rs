@@ -53,7 +53,8 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
         Method::SessionClose(session, cid) => (session, Command::Close { cid }),
         Method::RunStart(session, cid, start) => (session, Command::Start { cid, start }),
         Method::RunCancel(session, cid, cancel) => (session, Command::Cancel { cid, cancel }),
-        Method::RunSteer(..) | Method::InputRespond(..) => return Err(ErrorBody::internal()),
+        Method::RunSteer(session, cid, steer) => (session, Command::Steer { cid, steer }),
+        Method::InputRespond(session, cid, respond) => (session, Command::Respond { cid, respond }),
         Method::SessionFork(session, cid, fork) => {
             return branch::fork(edge, principal, (session, cid), fork).await;
         }
@@ -95,6 +96,7 @@ pub(super) fn done(Answered { answer, duplicate }: Answered) -> Result<Done> {
         Answer::Info(info) => json(&info)?,
         Answer::Accepted(accepted) => json(&accepted)?,
         Answer::Cancelled(cancelled) => json(&cancelled)?,
+        Answer::Responded(responded) => json(&responded)?,
         Answer::Taken | Answer::Moved => json(&())?,
     };
     Ok(Done { result, duplicate })

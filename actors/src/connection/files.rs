@@ -101,7 +101,11 @@ pub(super) async fn head(edge: &Edge, session: SessionId) -> Result<Option<Strin
     let answered = edge.sessions.call(session, row.user, Command::Get).await?;
     match answered.answer {
         Answer::Info(info) => Ok(info.commit),
-        Answer::Accepted(_) | Answer::Cancelled(_) | Answer::Taken | Answer::Moved => Ok(None),
+        Answer::Accepted(_)
+        | Answer::Cancelled(_)
+        | Answer::Responded(_)
+        | Answer::Taken
+        | Answer::Moved => Ok(None),
     }
 }
 

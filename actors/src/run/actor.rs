@@ -1,7 +1,7 @@
 //! A run's actor: one message, which is the whole run. Orders to end come beside the mailbox, and
 //! a kill ends it anywhere.
 
-use super::{drive::Drive, handle::End};
+use super::{drive::Drive, handle::Orders};
 use crate::{
     node::Node,
     session::{RunSpec, SessionHandle, feed::Feed},
@@ -16,7 +16,7 @@ pub(crate) struct RunArguments {
     pub(crate) feed: Arc<Feed>,
     pub(crate) session: SessionHandle,
     pub(crate) spec: RunSpec,
-    pub(crate) end: End,
+    pub(crate) orders: Orders,
 }
 
 impl fmt::Debug for RunArguments {

@@ -4,7 +4,7 @@ use super::{
     bill::Bill,
     caller::{Called, Caller},
     drive::Stop,
-    handle::End,
+    handle::Orders,
     mouth::Mouth,
     output::Output,
     usage,
@@ -23,16 +23,22 @@ use std::{
     ops::ControlFlow,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep, sleep_until},
 };
 
+/// Longest time in which an answer may end its file, once something was said to its run.
+const STEER_WAIT: Duration = Duration::from_secs(15);
+
 /// An answer under way.
 pub(super) struct Answer<'a> {
     node: &'a Node,
-    end: &'a End,
+    orders: &'a Orders,
+    /// By when it ends for what was said meanwhile, in the middle of a file if need be.
+    steered: Option<Instant>,
     output: Output,
     events: Vec<Event>,
     input_tokens: u64,
@@ -56,6 +62,8 @@ pub(super) struct Answered {
     pub(super) finish: Option<Finish>,
     pub(super) usage: Option<Usage>,
     pub(super) failure: Option<Stop>,
+    /// It was cut off for what was said to the run meanwhile.
+    pub(super) steered: bool,
 }
 
 /// What the wait brought.
@@ -64,19 +72,21 @@ enum Turn {
     Taken(Instant),
     Paid,
     Due,
+    Heard,
     End,
 }
 
 impl<'a> Answer<'a> {
     pub(super) const fn new(
         node: &'a Node,
-        end: &'a End,
+        orders: &'a Orders,
         output: Output,
         input_tokens: u64,
     ) -> Self {
         Self {
             node,
-            end,
+            orders,
+            steered: None,
             output,
             events: Vec::new(),
             input_tokens,
@@ -112,18 +122,19 @@ impl<'a> Answer<'a> {
     ) -> Result<Option<Stop>, Stop> {
         let mut timer = Timer::new(self.node.started);
         // Registered once: a delta would have it leave its waiter's list and join it again.
-        let end = self.end;
-        let mut asked = pin!(end.asked());
+        let orders = self.orders;
+        let (mut asked, mut heard) = (pin!(orders.asked()), pin!(orders.heard()));
         loop {
             let pause = mouth.outbox.pause(Instant::now());
             let is_read = pause.is_none();
             let due = mouth.outbox.due();
-            let wake = due.into_iter().chain(pause).min();
+            let wake = due.into_iter().chain(pause).chain(self.steered).min();
             let may_read = is_read && mouth.outbox.has_room();
             // Each arm is cancel-safe; what it brings is handled below.
             let turn = tokio::select! {
                 biased;
                 () = &mut asked => Turn::End,
+                () = &mut heard, if self.steered.is_none() => Turn::Heard,
                 taken = mouth.taken(), if is_read => Turn::Taken(taken?),
                 () = bill.answered() => Turn::Paid,
                 () = timer.at(wake), if wake.is_some() => Turn::Due,
@@ -131,9 +142,18 @@ impl<'a> Answer<'a> {
             };
             match turn {
                 Turn::End => return Ok(None),
+                Turn::Heard => {
+                    self.steered = Some(Instant::now() + STEER_WAIT);
+                    if !self.output.is_within_file() {
+                        return Ok(None);
+                    }
+                }
                 Turn::Taken(at) => self.observe_first(at),
                 Turn::Paid => {}
                 Turn::Due => {
+                    if self.steered.is_some_and(|until| until <= Instant::now()) {
+                        return Ok(None);
+                    }
                     if due.is_some_and(|due| due <= Instant::now()) {
                         if let ControlFlow::Break(end) = self.rest(&mut stream, mouth, bill).await {
                             return Ok(end);
@@ -185,7 +205,8 @@ impl<'a> Answer<'a> {
         self.events.drain(..).for_each(|event| mouth.outbox.push(event));
         let tokens = (self.input_tokens, usage::estimate([self.output_bytes]));
         bill.watch(tokens.0, tokens.1);
-        if over.is_none() && bill.must_stop(at_file_end, tokens) {
+        let is_steered = at_file_end && self.steered.is_some();
+        if over.is_none() && (is_steered || bill.must_stop(at_file_end, tokens)) {
             return ControlFlow::Break(None);
         }
         over.map_or(ControlFlow::Continue(()), |stop| ControlFlow::Break(Some(stop)))
@@ -227,12 +248,13 @@ impl<'a> Answer<'a> {
 
     fn failed(self, error: ErrorBody) -> Answered {
         let failure = Some(Stop::failed(error));
-        Answered { output: self.output, finish: None, usage: None, failure }
+        Answered { output: self.output, finish: None, usage: None, failure, steered: false }
     }
 
     /// The answer so far, with what it used: as reported, else as estimated.
     fn ended(self, failure: Option<Stop>) -> Answered {
-        let asked = self.end.ending().map(|ending| Stop::End(Box::new((ending.outcome(), None))));
+        let asked =
+            self.orders.ending().map(|ending| Stop::End(Box::new((ending.outcome(), None))));
         let estimated = Usage {
             input_tokens: self.input_tokens,
             output_tokens: usage::estimate([self.output_bytes]),
@@ -246,7 +268,8 @@ impl<'a> Answer<'a> {
             ..reported
         });
         let failure = asked.filter(|_| !is_whole).or(failure);
-        Answered { output: self.output, finish: self.finish, usage: Some(usage), failure }
+        let steered = self.steered.is_some() && !is_whole && failure.is_none();
+        Answered { output: self.output, finish: self.finish, usage: Some(usage), failure, steered }
     }
 }
 

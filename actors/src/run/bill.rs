@@ -3,6 +3,7 @@
 
 use super::{
     drive::{End, Stop},
+    plan::Cost,
     usage,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     session::RunSpec,
 };
 use greenroom_protocol::{
-    credits::{Ending, Price},
+    credits::{Ending, Price, Quote},
     error::{Code, ErrorBody, Reason},
     event::{Event, Outcome, Usage, UsageSource},
     id::{RunId, SessionId, UserId},
@@ -102,6 +103,28 @@ impl Bill {
             Answer::Info(_) | Answer::Quote(_) => return Err(Stop::failed(ErrorBody::internal())),
         }
         Ok(())
+    }
+
+    /// What a call is likely to cost. Without credits: nothing.
+    ///
+    /// # Errors
+    /// The ledger does not answer.
+    pub(super) async fn quote(&mut self, model: &str, input_tokens: u64) -> Result<Cost, Stop> {
+        let Some(credits) = &self.credits else {
+            let price = Price { model: model.to_owned(), ..Price::default() };
+            return Ok(Cost { price, cost: 0, hold: 0 });
+        };
+        let price = credits.price(model);
+        match credits.ask(self.user, Command::Quote { price, input_tokens }).await {
+            Answer::Quote(quote) => {
+                let Quote { price, cost_p50, hold, .. } = *quote;
+                Ok(Cost { price, cost: cost_p50, hold })
+            }
+            Answer::Refused(refusal) => Err(Stop::failed(refusal.body())),
+            Answer::Held { .. } | Answer::Settled(_) | Answer::Info(_) => {
+                Err(Stop::failed(ErrorBody::internal()))
+            }
+        }
     }
 
     /// Reserves what a call is likely to cost, unless that was done before.

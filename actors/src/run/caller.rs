@@ -1,7 +1,7 @@
 //! A run's calls for one answer: waits for a key with room, and tries again while nothing of the
 //! answer was shown. The user learns of both.
 
-use super::{drive::Stop, handle::End, mouth::Mouth};
+use super::{drive::Stop, handle::Orders, mouth::Mouth};
 use crate::{
     keypool::{Draw, Found, Ticket},
     llm::{Attempts, Call},
@@ -22,7 +22,7 @@ const NOTICE_MIN: Duration = Duration::from_secs(1);
 /// The calls for one answer.
 pub(super) struct Caller<'a> {
     node: &'a Node,
-    end: &'a End,
+    orders: &'a Orders,
     run: RunId,
     attempts: Attempts,
 }
@@ -41,13 +41,13 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// There is no provider.
     pub(super) fn new(
-        (node, end): (&'a Node, &'a End),
+        (node, orders): (&'a Node, &'a Orders),
         run: RunId,
         model: Option<&str>,
         tokens: u64,
     ) -> Result<Self, Stop> {
         let attempts = node.llm.attempts(model, tokens).map_err(Stop::failed)?;
-        Ok(Self { node, end, run, attempts })
+        Ok(Self { node, orders, run, attempts })
     }
 
     /// A place for the next call; says so where that takes time. None: the run was asked to end.
@@ -69,7 +69,7 @@ impl<'a> Caller<'a> {
         }
         tokio::select! {
             ticket = waiting.ticket() => ticket.map(Some).map_err(Stop::failed),
-            () = self.end.asked() => Ok(None),
+            () = self.orders.asked() => Ok(None),
         }
     }
 
@@ -91,7 +91,7 @@ impl<'a> Caller<'a> {
                     Ok(call) => return Ok(Called::Answer(call)),
                     Err(error) => error,
                 },
-                () = self.end.asked() => return Ok(Called::Asked),
+                () = self.orders.asked() => return Ok(Called::Asked),
             };
             let pause = self.attempts.after(&grant, &error, &mut Draw::new(rand::random()));
             let Some(pause) = pause else { return Ok(Called::Failed(error.body())) };
@@ -118,7 +118,7 @@ impl<'a> Caller<'a> {
     ) -> Result<Result<Option<Ticket>, ErrorBody>, Stop> {
         tokio::select! {
             () = sleep(pause) => {}
-            () = self.end.asked() => return Ok(Ok(None)),
+            () = self.orders.asked() => return Ok(Ok(None)),
         }
         match self.ticket(mouth).await {
             Ok(ticket) => Ok(Ok(ticket)),

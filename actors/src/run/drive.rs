@@ -2,46 +2,47 @@
 
 use super::{
     RunArguments,
-    answer::{Answer, Answered},
-    artifact,
     bill::Bill,
-    caller::Caller,
+    hub::planned_request,
     mouth::Mouth,
     outbox::Window,
-    output::{Output, edit_failed},
     project::Project,
-    prompt::{CONTEXT_BYTES_MAX, Mend, PromptInput, Remedy, Turn},
     replay::Replay,
-    tag::Tag,
     tree::{ApplyError, ProjectLimits, apply, commit},
-    usage,
 };
 use crate::{
-    plant::{self, Plant},
-    port::{Message, Oid, Request, StoreError},
-    session::{ATTEMPTS_MAX, RunSpec, RunStopped, owner_lost, reader},
+    port::{Oid, StoreError},
+    session::{ATTEMPTS_MAX, RunSpec, RunStopped, core::Run, owner_lost, reader},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
-    event::{Event, Notice, Outcome, StepName, Usage},
+    event::{Event, Notice, Outcome, StepName},
     frame::Entry,
     id::Seq,
+    plan::InputKind,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Tries of a write or read at the store, and the wait between them.
 const STORE_TRIES: u32 = 5;
 const STORE_WAIT: Duration = Duration::from_millis(200);
 
-/// Candidates for a tag; the first nearly always is free.
-const TAG_TRIES: usize = 16;
+/// Stands after a request that was answered in part.
+const REST: &str = "\n\nThe answer to this was stopped. What was complete of it is among the \
+                    current files: write the rest.";
 
 /// A run under way.
 pub(super) struct Drive {
-    arguments: RunArguments,
-    mouth: Mouth,
-    bill: Bill,
+    pub(super) arguments: RunArguments,
+    pub(super) mouth: Mouth,
+    pub(super) bill: Bill,
+    /// All that is asked for.
+    pub(super) request: String,
+    /// Whether the log says that the run began.
+    pub(super) has_begun: bool,
+    /// Whether this attempt has said that it plans.
+    pub(super) is_planning: bool,
 }
 
 /// How a run ends.
@@ -88,10 +89,12 @@ impl Drive {
         let session = arguments.session.clone();
         let mouth = Mouth::new(arguments.spec.run.run, session, window);
         let bill = Bill::new(node, arguments.feed.session, &arguments.spec);
-        Self { arguments, mouth, bill }
+        let request = request(&arguments.spec.run);
+        let has_begun = arguments.spec.attempt > 1;
+        Self { arguments, mouth, bill, request, has_begun, is_planning: false }
     }
 
-    const fn spec(&self) -> &RunSpec {
+    pub(super) const fn spec(&self) -> &RunSpec {
         &self.arguments.spec
     }
 
@@ -105,6 +108,7 @@ impl Drive {
             Ok(Err(Stop::Stopped)) => return,
             Err(_) => (Outcome::Failed, Some(overlong(limit))),
         };
+        self.ask_for_more(&end);
         // What is paid for is durable before it is paid.
         if self.bill.is_open() {
             if self.mouth.drain().await.is_err() {
@@ -135,12 +139,23 @@ impl Drive {
         let project = retry(|| Project::read(&*node.store, root, parent)).await?;
         let changes = if replay.generated() {
             replay.changes().clone()
+        } else if self.spec().run.plan && !self.plan(&project, &replay).await? {
+            return Ok(());
         } else {
             self.generate(&project, replay).await?
         };
         self.apply(&project, parent, &changes).await?;
         // What was complete when the credits did not suffice for more is kept.
         self.bill.stopped().map_or(Ok(()), |error| Err(Stop::failed(error)))
+    }
+
+    /// Asks whether to go on, where the credits did not suffice for all of it.
+    fn ask_for_more(&mut self, (_, error): &End) {
+        let answers = self.spec().run.answers.as_ref().map(|request| request.kind);
+        let was_stopped = self.bill.stopped().is_some() || answers == Some(InputKind::Credits);
+        if let Some(error) = error.as_ref().filter(|error| was_stopped && is_for_credits(error)) {
+            self.ask(InputKind::Credits, error.message.to_string(), Vec::new());
+        }
     }
 
     fn fresh(&self) -> Replay {
@@ -178,123 +193,6 @@ impl Drive {
         self.mouth.drain().await?;
         self.bill.resume(replay.usage().filter(|_| replay.generated())).await?;
         Ok(replay)
-    }
-
-    /// The model writes; its complete changes. Edits that can't be applied are asked for once more,
-    /// then as whole files; where that fails too, the run does.
-    async fn generate(
-        &mut self,
-        project: &Project,
-        replay: Replay,
-    ) -> Result<super::Changes, Stop> {
-        let limits = self.arguments.node.config.output;
-        let done = (self.spec().attempt > 1).then(|| replay.changes().clone());
-        let (tag, messages) = self.prompt(project, done.as_ref(), None)?;
-        let output = Output::resume(&tag, limits, replay).over(Arc::clone(&project.contents));
-        let mut output = self.call(messages, output, true).await?;
-        for remedy in Remedy::ALL {
-            let failures: Vec<_> = output.failures().cloned().collect();
-            if failures.is_empty() {
-                break;
-            }
-            let mend = Mend { failures: &failures, remedy };
-            let (tag, messages) = self.prompt(project, Some(output.changes()), Some(mend))?;
-            output = self.call(messages, output.mending(&tag), false).await?;
-        }
-        if let Some(failure) = output.failures().next() {
-            return Err(Stop::failed(edit_failed(&format!(
-                "{failure}; the model could not mend it, and nothing was changed; ask for less at \
-                 once"
-            ))));
-        }
-        self.mouth.outbox.push(Event::StepFinished { name: StepName::Generating });
-        Ok(output.changes().clone())
-    }
-
-    /// Makes one call and reads its answer to the end. The first one of an attempt begins the step.
-    async fn call(
-        &mut self,
-        messages: Vec<Message>,
-        output: Output,
-        is_first: bool,
-    ) -> Result<Output, Stop> {
-        let (node, end) = (self.arguments.node.clone(), self.arguments.end.clone());
-        let input_tokens = usage::of_prompt(&messages);
-        let RunSpec { ref run, attempt, .. } = self.arguments.spec;
-        let (run, model) = (run.run, run.model.clone());
-        let mut caller = Caller::new((&node, &end), run, model.as_deref(), input_tokens)?;
-        let ticket = caller.ticket(&mut self.mouth).await?.ok_or_else(|| self.asked_to_end())?;
-        let answering = ticket.model().to_owned();
-        let held = self.bill.hold(&answering, input_tokens).await?;
-        if is_first && attempt == 1 {
-            let (provider, model) = (ticket.provider.name().to_owned(), answering.clone());
-            self.mouth.outbox.push(Event::RunStarted { run, provider, model });
-        }
-        held.into_iter().for_each(|event| self.mouth.outbox.push(event));
-        if is_first {
-            self.mouth.outbox.push(Event::StepStarted { name: StepName::Generating });
-        }
-        // Durable before the call: a call that the log does not know is never made.
-        self.mouth.drain().await?;
-        let request = Request { run, model, messages };
-        let answer = Answer::new(&node, &self.arguments.end, output, input_tokens);
-        let Answered { mut output, finish, usage, failure } =
-            answer.read((&mut caller, ticket), request, (&mut self.mouth, &mut self.bill)).await?;
-        let complete = matches!(finish, Some(crate::port::Finish::Stop)) && failure.is_none();
-        let ending = if complete { artifact::Ending::Stopped } else { artifact::Ending::CutOff };
-        let mut events = Vec::new();
-        let within_file = output.finish(ending, &mut events);
-        let complete = complete || (within_file && plant::is(Plant::TruncatedFileCommitted));
-        events.into_iter().for_each(|event| self.mouth.outbox.push(event));
-        self.say_usage(usage);
-        node.meter.edits(&answering, output.tally());
-        let complete = complete || (finish.is_none() && self.bill.stopped().is_some());
-        if let Some(failure) = failure.filter(|_| !complete) {
-            return Err(failure);
-        }
-        if let Some(error) = cut_off(finish).filter(|_| !complete) {
-            return Err(Stop::failed(error));
-        }
-        Ok(output)
-    }
-
-    fn say_usage(&mut self, usage: Option<Usage>) {
-        let run = self.spec().run.run;
-        if let Some(usage) = usage {
-            self.bill.used(&usage);
-            self.mouth.outbox.push(Event::Usage { run, usage });
-        }
-    }
-
-    fn asked_to_end(&self) -> Stop {
-        let ending = self.arguments.end.ending();
-        let outcome = ending.map_or(Outcome::Cancelled, |ending| ending.outcome());
-        Stop::End(Box::new((outcome, None)))
-    }
-
-    fn prompt(
-        &self,
-        project: &Project,
-        done: Option<&super::Changes>,
-        mend: Option<Mend<'_>>,
-    ) -> Result<(Tag, Vec<Message>), Stop> {
-        let turns = self.spec().turns.iter();
-        let history: Vec<Turn> = turns
-            .map(|turn| Turn { prompt: turn.prompt.clone(), answer: turn.answer.clone() })
-            .collect();
-        let input = PromptInput {
-            history: &history,
-            files: &project.files,
-            texts: &project.contents,
-            request: &self.spec().run.prompt,
-            done,
-            mend,
-        };
-        let candidates = std::iter::repeat_with(rand::random).take(TAG_TRIES);
-        let tag =
-            input.choose_tag(candidates).ok_or_else(|| Stop::failed(ErrorBody::internal()))?;
-        let messages = input.build(&tag, CONTEXT_BYTES_MAX);
-        Ok((tag, messages))
     }
 
     /// Stores the files and commits them; nothing where nothing changed.
@@ -351,6 +249,26 @@ where
     attempt().await
 }
 
+/// All that a run is asked for, as its prompts say it.
+fn request(run: &Run) -> String {
+    let answered = run.answers.as_deref();
+    let spec = answered.and_then(|answered| Some((answered, answered.spec.as_deref()?)));
+    let mut request = match spec {
+        Some((answered, spec)) => {
+            planned_request(&answered.prompt, spec, run.remark().unwrap_or_default())
+        }
+        None => run.request().into_owned(),
+    };
+    if answered.is_some_and(|answered| answered.kind == InputKind::Credits) {
+        request.push_str(REST);
+    }
+    request
+}
+
+const fn is_for_credits(error: &ErrorBody) -> bool {
+    matches!(error.reason, Reason::InsufficientCredits | Reason::BudgetExceeded)
+}
+
 fn overlong(limit: Duration) -> ErrorBody {
     let message = format!("the run took longer than {} s; ask for less at once", limit.as_secs());
     ErrorBody::new(Code::DeadlineExceeded, Reason::Timeout, message)
@@ -358,24 +276,4 @@ fn overlong(limit: Duration) -> ErrorBody {
 
 fn too_large(error: &ApplyError) -> ErrorBody {
     ErrorBody::new(Code::ResourceExhausted, Reason::OutputLimit, error.to_string())
-}
-
-/// The error of an answer that its provider did not end well.
-fn cut_off(finish: Option<crate::port::Finish>) -> Option<ErrorBody> {
-    use crate::port::Finish;
-    match finish {
-        Some(Finish::Stop) => None,
-        Some(Finish::Length) => {
-            let message = "the answer was cut at the model's length limit; ask for less at once";
-            Some(ErrorBody::new(Code::ResourceExhausted, Reason::Truncated, message))
-        }
-        Some(Finish::ContentFilter) => {
-            let message = "the provider's content filter ended the answer; change the request";
-            Some(ErrorBody::new(Code::FailedPrecondition, Reason::ContentFiltered, message))
-        }
-        None => {
-            let message = "the provider's answer broke off; try again";
-            Some(ErrorBody::new(Code::Unavailable, Reason::ProviderBroken, message))
-        }
-    }
 }

@@ -119,9 +119,10 @@ impl Output {
         self
     }
 
-    /// The output of the next answer of this run, which is to mend the edits of this one.
+    /// The output of the next answer of this run, which goes on with this one and is to mend its
+    /// edits.
     #[must_use]
-    pub fn mending(self, tag: &Tag) -> Self {
+    pub fn following(self, tag: &Tag) -> Self {
         let owed = self.failures().cloned().collect();
         let edits = Edits::owing(owed);
         let state = State { edits, outcomes: Vec::new(), ..self.state };
@@ -168,6 +169,11 @@ impl Output {
         let within_file = self.state.file_is_open();
         self.state.close(plant::is(Plant::TruncatedFileCommitted), out);
         within_file
+    }
+
+    /// Whether a file, or an edit of one, has begun and not ended.
+    pub(super) fn is_within_file(&self) -> bool {
+        self.state.edit.is_some() || self.state.file_is_open()
     }
 
     /// The complete changes so far, those from before a crash included.

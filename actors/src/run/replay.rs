@@ -11,6 +11,7 @@ use super::{
 use greenroom_protocol::{
     event::{Event, StepName, Usage},
     id::{PartId, Seq},
+    plan::Spec,
 };
 
 /// What the log says of a run that has not ended: fed with its entries in order, from
@@ -28,6 +29,24 @@ pub struct Replay {
     commit: Option<String>,
     generated: bool,
     attempt: u32,
+    spec: Option<Box<Spec>>,
+    /// How far the run came, whose files may be none yet.
+    planned: bool,
+    generating: bool,
+    asked: bool,
+}
+
+/// How far the log says that planning came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan<'a> {
+    /// Not to its end.
+    Open,
+    /// There is one, and it may be built.
+    Agreed(&'a Spec),
+    /// The request needs none.
+    Left,
+    /// All was said, or the user was asked: the run is over.
+    Ended,
 }
 
 /// The open part and the entry that began it.
@@ -58,6 +77,10 @@ impl Replay {
             commit: None,
             generated: false,
             attempt: 1,
+            spec: None,
+            planned: false,
+            generating: false,
+            asked: false,
         }
     }
 
@@ -96,7 +119,13 @@ impl Replay {
                 self.usage = Some(self.usage.map_or(*usage, |before| usage::sum(before, *usage)));
             }
             // The calls of an attempt before this one were lost with it.
-            Event::StepStarted { name: StepName::Generating } => self.usage = None,
+            Event::StepStarted { name: StepName::Generating } => {
+                self.usage = None;
+                self.generating = true;
+            }
+            Event::RunPlanned { spec, .. } => self.spec = Some(spec.clone()),
+            Event::InputRequested { .. } => self.asked = true,
+            Event::StepFinished { name: StepName::Planning } => self.planned = true,
             Event::RunRecovering { attempt, .. } => {
                 self.attempt = *attempt;
                 self.drop_open();
@@ -107,10 +136,8 @@ impl Replay {
             | Event::SessionRolledBack { .. }
             | Event::SessionForked { .. }
             | Event::InputUser { .. }
-            | Event::InputRequested { .. }
             | Event::InputResolved { .. }
             | Event::RunClassified { .. }
-            | Event::RunPlanned { .. }
             | Event::RunQuoted { .. }
             | Event::RunStarted { .. }
             | Event::RunFinished { .. }
@@ -150,6 +177,17 @@ impl Replay {
     #[must_use]
     pub fn commit(&self) -> Option<&str> {
         self.commit.as_deref()
+    }
+
+    /// How far planning came.
+    pub(super) fn plan(&self) -> Plan<'_> {
+        match &self.spec {
+            _ if self.asked => Plan::Ended,
+            _ if !self.planned && !self.generating => Plan::Open,
+            Some(spec) => Plan::Agreed(spec),
+            None if self.generating || self.prose().is_empty() => Plan::Left,
+            None => Plan::Ended,
+        }
     }
 
     /// What the calls of the last attempt that wrote used in all.

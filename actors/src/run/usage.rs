@@ -35,7 +35,8 @@ pub(super) const fn sum(one: Usage, other: Usage) -> Usage {
 /// Tokens of the prompt that a request would make in a project, without earlier turns.
 pub(crate) fn estimate_input(project: &Project, request: &str) -> Option<u64> {
     let (files, texts) = (&project.files, &project.contents);
-    let input = PromptInput { history: &[], files, texts, request, done: None, mend: None };
+    let input =
+        PromptInput { history: &[], files, texts, request, done: None, steered: false, mend: None };
     // Any tag is as long as any other one.
     let tag = Tag::parse("aaaaaa")?;
     Some(of_prompt(&input.build(&tag, CONTEXT_BYTES_MAX)))

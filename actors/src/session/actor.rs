@@ -15,7 +15,7 @@ use crate::{
     permits::Permit,
     plant::{self, Plant},
     port::{Created, Limited, Origin, Projection, SessionRow, StoreError},
-    run::{self, End, RunActor, RunArguments, RunHandle},
+    run::{self, Orders, RunActor, RunArguments, RunHandle},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
@@ -327,12 +327,22 @@ impl Awake {
             Command::Create { cid, title, origin } => {
                 Input::Create { cid, title, origin, fresh: false, reply }
             }
-            Command::Start { cid, start } => {
+            Command::Start { cid, mut start } => {
+                start.plan.get_or_insert(self.node.config.hub.plan);
                 let admitted = self.admit(by);
                 let run = RunId::new(Uuid::now_v7());
                 Input::Start { by, cid, run, start, admitted, reply }
             }
             Command::Cancel { cid, cancel } => Input::Cancel { by, cid, cancel, reply },
+            Command::Steer { cid, steer } => {
+                let (admitted, run) = (self.admit(by), RunId::new(Uuid::now_v7()));
+                Input::Steer { by, cid, run, steer, admitted, reply }
+            }
+            Command::Respond { cid, respond } => {
+                let admitted = if respond.accept { self.admit(by) } else { Ok(()) };
+                let run = RunId::new(Uuid::now_v7());
+                Input::Respond { by, cid, run, respond, admitted, reply }
+            }
             Command::Close { cid } => Input::Close { by, cid, reply },
             Command::Rollback { cid, rollback } => Input::Rollback { by, cid, rollback, reply },
             Command::Get => Input::Get { reply },
@@ -395,6 +405,11 @@ impl Awake {
                 Effect::Stopped(Reply::Call(_), _) => {}
                 Effect::StartRun(spec) => self.start_run(*spec),
                 Effect::EndRun(run, ending) => self.end_run(run, ending),
+                Effect::SteerRun(run, steer) => {
+                    if let Some((_, handle)) = self.run.as_ref().filter(|(_, h)| h.run() == run) {
+                        handle.steer(steer);
+                    }
+                }
                 Effect::PutSegment { segment, snapshot, projection } => {
                     self.put_segment(segment, snapshot, projection);
                 }
@@ -416,19 +431,19 @@ impl Awake {
     fn start_run(&mut self, spec: RunSpec) {
         let run = spec.run.run;
         let session = SessionHandle::new(self.myself.clone());
-        let end = End::default();
+        let orders = Orders::new(spec.steers.clone());
         let arguments = RunArguments {
             node: self.node.clone(),
             feed: self.feed.clone(),
             session,
             spec,
-            end: end.clone(),
+            orders: orders.clone(),
         };
         let supervisor = self.myself.get_cell();
         let spawned = ActorRuntime::spawn_linked_instant(None, RunActor, arguments, supervisor);
         match spawned {
             Ok((actor, _)) => {
-                self.run = Some((actor.get_id(), RunHandle::new(run, end, actor.get_cell())));
+                self.run = Some((actor.get_id(), RunHandle::new(run, orders, actor.get_cell())));
             }
             Err(error) => {
                 tracing::error!(%error, "a run was not spawned");

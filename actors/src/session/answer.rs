@@ -1,6 +1,6 @@
 //! What a session answers.
 
-use greenroom_protocol::method::{RunAccepted, RunCancelled, SessionInfo};
+use greenroom_protocol::method::{InputResponded, RunAccepted, RunCancelled, SessionInfo};
 
 /// An answer, and whether it was given before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,12 @@ impl Answered {
 pub(crate) enum Answer {
     /// To `session.create`, `session.get`, `session.close`, `session.rollback`.
     Info(Box<SessionInfo>),
-    /// To `run.start`.
+    /// To `run.start` and `run.steer`.
     Accepted(RunAccepted),
     /// To `run.cancel`.
     Cancelled(RunCancelled),
+    /// To `input.respond`.
+    Responded(InputResponded),
     /// To a run: its words are durable.
     Taken,
     /// To a rollback that was made for another head of files: make it anew.

@@ -4,7 +4,7 @@ use super::core::Turn;
 use crate::port::{Oid, Origin};
 use greenroom_protocol::{
     id::{CommandId, Seq},
-    method::{RunCancel, RunStart},
+    method::{InputRespond, RunCancel, RunStart, RunSteer},
 };
 
 /// A command, before the session's own checks.
@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Create { cid: CommandId, title: String, origin: Option<Origin> },
     Start { cid: CommandId, start: RunStart },
     Cancel { cid: CommandId, cancel: RunCancel },
+    Steer { cid: CommandId, steer: RunSteer },
+    Respond { cid: CommandId, respond: InputRespond },
     Close { cid: CommandId },
     Rollback { cid: CommandId, rollback: Box<Rollback> },
     Get,

@@ -3,14 +3,19 @@
 //! Nothing here is set but by [`Core::apply`], so that a session that was woken, taken over or
 //! replayed is the same session.
 
+use crate::run::hub::said_questions;
 use greenroom_protocol::{
     event::{Event, Notice, Outcome},
     id::{CommandId, PartId, RunId, Seq, UserId},
     limit::COMMAND_MEMORY,
+    plan::{InputKind, Spec},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
 /// Earlier turns that a prompt may show, and their bytes in all.
 pub(super) const TURNS_MAX: usize = 20;
@@ -21,6 +26,9 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
 /// Commands remembered at most, and starts that were cancelled before they came; the rate limits keep 24 h of them far below it.
 const COMMANDS_MAX: usize = 4096;
+
+/// Stands for the words of somebody who agreed without any.
+const GO_ON: &str = "Go on.";
 
 /// What the log says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +55,18 @@ pub(crate) struct Core {
     /// Git id of the blob with the turns before those, where they were not read yet.
     #[serde(skip)]
     pub(crate) unread: Option<String>,
+    /// Number of the last request for input.
+    #[serde(default)]
+    pub(crate) requests: u32,
+    /// The one that is open.
+    #[serde(default)]
+    pub(crate) request: Option<Request>,
+    /// The plan of the run under way.
+    #[serde(default)]
+    spec: Option<Box<Spec>>,
+    /// The request that was accepted last: the very next entry begins the run that goes on.
+    #[serde(default)]
+    accepted: Option<Request>,
     /// Text of the run under way, for its turn.
     answer: String,
 }
@@ -65,6 +85,43 @@ pub(crate) struct Run {
     pub(crate) attempt: u32,
     /// How it is to end, once that was asked for.
     pub(crate) ending: Option<Ending>,
+    /// Whether it makes a plan first.
+    #[serde(default)]
+    pub(crate) plan: bool,
+    /// The run that it was said to.
+    #[serde(default)]
+    pub(crate) steers: Option<RunId>,
+    /// The request that it answers.
+    #[serde(default)]
+    pub(crate) answers: Option<Box<Request>>,
+}
+
+impl Run {
+    /// All that is asked for: the prompt, with that of the run that asked back.
+    pub(crate) fn request(&self) -> Cow<'_, str> {
+        match (&self.answers, self.remark()) {
+            (Some(request), None) => Cow::Borrowed(&request.prompt),
+            (Some(request), Some(remark)) => Cow::Owned(format!("{}\n\n{remark}", request.prompt)),
+            (None, _) => Cow::Borrowed(&self.prompt),
+        }
+    }
+
+    /// What was said, unless it was a bare yes.
+    pub(crate) fn remark(&self) -> Option<&str> {
+        Some(self.prompt.as_str()).filter(|prompt| *prompt != GO_ON)
+    }
+}
+
+/// What a run asked, and what is needed to go on where it stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) number: u32,
+    pub(crate) kind: InputKind,
+    /// All that had been asked for.
+    pub(crate) prompt: String,
+    pub(crate) model: Option<String>,
+    /// The plan that it is about.
+    pub(crate) spec: Option<Box<Spec>>,
 }
 
 /// How a run is to end before its time.
@@ -126,6 +183,11 @@ pub(crate) fn cancel_hash(run: Option<RunId>, start: Option<CommandId>) -> u64 {
     hash(&["run.cancel", &run, &start])
 }
 
+/// Hash of an `input.respond`.
+pub(crate) fn respond_hash(request: u32, accept: bool, text: &str) -> u64 {
+    hash(&["input.respond", &request.to_string(), if accept { "yes" } else { "no" }, text])
+}
+
 /// Hash of a `session.close`.
 pub(crate) fn close_hash() -> u64 {
     hash(&["session.close"])
@@ -176,13 +238,14 @@ impl Core {
             Event::InputUser { .. } => self.apply_input(seq, ts, event),
             Event::RunStarted { run, .. } => {
                 self.answer.clear();
+                self.spec = None;
                 self.begin(*run, 1);
             }
             Event::RunRecovering { run, attempt, .. } => {
                 self.open = None;
                 self.begin(*run, *attempt);
             }
-            Event::RunFinished { run, .. } => self.finish(*run),
+            Event::RunFinished { run, outcome, .. } => self.finish(*run, *outcome),
             Event::TextStart { part }
             | Event::ReasoningStart { part }
             | Event::ToolStart { part, .. }
@@ -191,16 +254,22 @@ impl Core {
             | Event::ReasoningEnd { .. }
             | Event::ToolEnd { .. }
             | Event::FileEnd { .. } => self.open = None,
-            Event::TextDelta { text, .. } => push_bounded(&mut self.answer, text),
+            Event::TextDelta { .. } => self.hear(event),
+            Event::RunPlanned { spec, .. } => {
+                self.hear(event);
+                self.spec = Some(spec.clone());
+            }
+            Event::InputRequested { request, run, kind, .. } => {
+                self.hear(event);
+                self.ask(*request, *run, *kind);
+            }
+            Event::InputResolved { .. } => self.resolve(seq, ts, event),
             Event::FilesCommitted { commit, .. } => self.commit = Some(commit.clone()),
             Event::SessionRolledBack { .. } | Event::SessionForked { .. } => {
                 self.apply_branch(seq, ts, event);
             }
             Event::CreditsSettled { paid, .. } => self.spent = self.spent.saturating_add(*paid),
-            Event::InputRequested { .. }
-            | Event::InputResolved { .. }
-            | Event::RunClassified { .. }
-            | Event::RunPlanned { .. }
+            Event::RunClassified { .. }
             | Event::RunQuoted { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
@@ -299,9 +368,14 @@ impl Core {
         }
     }
 
-    fn finish(&mut self, run: RunId) {
+    fn finish(&mut self, run: RunId, outcome: Outcome) {
         let Some(at) = self.runs.iter().position(|other| other.run == run) else { return };
         let Some(ended) = self.runs.remove(at) else { return };
+        if let (Outcome::Steered, Some(steered)) = (outcome, ended.steers)
+            && let Some(steered) = self.run_mut(steered)
+        {
+            say_also(&mut steered.prompt, &ended.prompt);
+        }
         if at > 0 || ended.attempt == 0 {
             return; // it never spoke
         }
@@ -313,20 +387,56 @@ impl Core {
 
     /// A prompt was accepted: a run waits.
     fn apply_input(&mut self, seq: Seq, at_ms: u64, event: &Event) {
-        let Event::InputUser { run, cid, by, text, model, .. } = event else { return };
-        let hash = start_hash(text, model.as_deref());
-        self.remember(*cid, Accepted { seq, at_ms, hash, run: Some(*run) });
+        let Event::InputUser { run, cid, by, text, model, plan, steers, answers } = event else {
+            return;
+        };
+        // The command of an answer is that of the entry before this one.
+        if answers.is_none() {
+            let hash = start_hash(text, model.as_deref());
+            self.remember(*cid, Accepted { seq, at_ms, hash, run: Some(*run) });
+        }
         let ending = self.cancelled_starts.remove(cid).map(|_| Ending::Cancelled);
         self.runs.push_back(Run {
             run: *run,
             cid: *cid,
             by: *by,
-            prompt: text.clone(),
+            prompt: prompt_of(text).to_owned(),
             model: model.clone(),
             accepted: seq,
             attempt: 0,
             ending,
+            plan: *plan,
+            steers: *steers,
+            answers: answers.and_then(|_| self.accepted.take()).map(Box::new),
         });
+    }
+
+    /// Words of the run under way.
+    fn hear(&mut self, event: &Event) {
+        if let Some(words) = words(event) {
+            push_bounded(&mut self.answer, &words);
+        }
+    }
+
+    /// A run asks, and will end.
+    fn ask(&mut self, number: u32, run: RunId, kind: InputKind) {
+        self.requests = self.requests.max(number);
+        let spec = self.spec.take();
+        let Some(run) = self.run(run) else { return };
+        let (prompt, model) = (run.request().into_owned(), run.model.clone());
+        let earlier = run.answers.as_ref().and_then(|earlier| earlier.spec.clone());
+        self.request = Some(Request { number, kind, prompt, model, spec: spec.or(earlier) });
+    }
+
+    /// What was asked is answered, or of no interest any more.
+    fn resolve(&mut self, seq: Seq, at_ms: u64, event: &Event) {
+        let Event::InputResolved { request, answered, cid, text, run, .. } = event else { return };
+        let open = self.request.take();
+        self.accepted = open.filter(|open| open.number == *request && run.is_some());
+        if let Some(cid) = *cid {
+            let hash = respond_hash(*request, *answered, text);
+            self.remember(cid, Accepted { seq, at_ms, hash, run: *run });
+        }
     }
 
     /// Goes on from elsewhere.
@@ -361,6 +471,30 @@ impl Core {
             total -= self.turns.pop_front().map_or(0, |turn| bytes(&turn));
         }
     }
+}
+
+/// What an entry adds to the words of its run's turn.
+pub(super) fn words(event: &Event) -> Option<Cow<'_, str>> {
+    if let Event::TextDelta { text, .. } = event {
+        Some(Cow::Borrowed(text))
+    } else if let Event::RunPlanned { spec, .. } = event {
+        Some(Cow::Borrowed(&spec.overview))
+    } else if let Event::InputRequested { kind: InputKind::Question, text, questions, .. } = event {
+        Some(Cow::Owned(said_questions(text, questions)))
+    } else {
+        None
+    }
+}
+
+/// What a user said, as prompts show it.
+pub(super) fn prompt_of(text: &str) -> &str {
+    if text.is_empty() { GO_ON } else { text }
+}
+
+/// Adds what was said to a run that took it up.
+pub(super) fn say_also(prompt: &mut String, said: &str) {
+    prompt.push_str("\n\n");
+    prompt.push_str(said);
 }
 
 /// Adds text to an answer as far as one is kept.

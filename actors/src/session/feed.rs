@@ -27,12 +27,14 @@ pub(crate) struct View {
     pub(crate) run: Option<OpenRun>,
     /// First entry of the part that is open.
     pub(crate) open_from: Option<Seq>,
+    /// Number of the request for input that is open.
+    pub(crate) request: Option<u32>,
 }
 
 impl View {
     /// A hibernated session.
     pub(crate) const fn idle(head: Seq, status: Status) -> Self {
-        Self { head, status, run: None, open_from: None }
+        Self { head, status, run: None, open_from: None, request: None }
     }
 }
 

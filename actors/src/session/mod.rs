@@ -18,4 +18,4 @@ pub(crate) use actor::{SessionActor, SessionArguments};
 pub(crate) use answer::{Answer, Answered, RunStopped};
 pub(crate) use handle::{CallError, SessionHandle};
 pub(crate) use log::SEGMENT_ENTRIES_MAX;
-pub(crate) use state::{ATTEMPTS_MAX, RunSpec, owner_lost};
+pub(crate) use state::{ATTEMPTS_MAX, RunSpec, Steer, owner_lost};

@@ -1,7 +1,7 @@
 //! What a session was at an earlier entry: found by reading its log backwards.
 
 use super::{
-    core::{Core, TURNS_BYTES_MAX, TURNS_MAX, Turn, push_bounded},
+    core::{Core, TURNS_BYTES_MAX, TURNS_MAX, Turn, prompt_of, push_bounded, say_also, words},
     feed::Feed,
     reader::read_range,
 };
@@ -10,7 +10,7 @@ use crate::{
     run::{project::read_object, tree::object},
 };
 use greenroom_protocol::{
-    event::Event,
+    event::{Event, Outcome},
     frame::Entry,
     id::{RunId, Seq, SessionId},
 };
@@ -86,6 +86,10 @@ struct Ended {
     /// Its words; none: its start was not reached yet.
     answer: Option<String>,
     prompt: Option<String>,
+    /// It was taken up by the run that it was said to.
+    steered: bool,
+    /// What was said to it and taken up.
+    said: Vec<String>,
 }
 
 /// A log read backwards. Pure.
@@ -107,10 +111,12 @@ impl Walk {
         if self.earlier.is_some() {
             return;
         }
-        if let Event::RunFinished { run, .. } = event {
-            self.ended.push(Ended { run, answer: None, prompt: None });
-        } else if let Event::TextDelta { text, .. } = event {
-            self.words.push(text);
+        if let Some(words) = words(&event) {
+            self.words.push(words.into_owned());
+        }
+        if let Event::RunFinished { run, outcome, .. } = event {
+            let steered = outcome == Outcome::Steered;
+            self.ended.push(Ended { run, answer: None, prompt: None, steered, said: Vec::new() });
         } else if let Event::RunStarted { run, .. } = event {
             // Words of a run that had not ended are dropped with it.
             let words = std::mem::take(&mut self.words);
@@ -119,9 +125,15 @@ impl Walk {
                 words.iter().rev().for_each(|text| push_bounded(&mut answer, text));
                 ended.answer = Some(answer);
             }
-        } else if let Event::InputUser { run, text, .. } = event {
+        } else if let Event::InputUser { run, text, steers, .. } = event {
+            let mut prompt = prompt_of(&text).to_owned();
+            let is_steered = self.find(run).is_some_and(|ended| ended.steered);
             if let Some(ended) = self.find(run) {
-                ended.prompt = Some(text);
+                ended.said.iter().rev().for_each(|said| say_also(&mut prompt, said));
+                ended.prompt = Some(prompt);
+            }
+            if let Some(steered) = steers.filter(|_| is_steered).and_then(|run| self.find(run)) {
+                steered.said.push(prompt_of(&text).to_owned());
             }
             // One whose prompt comes without a start before it never spoke.
             self.ended.retain(|ended| ended.prompt.is_none() || ended.answer.is_some());

@@ -4,6 +4,7 @@
 //! the lane), durable (published, answered). `R` is whom to answer.
 
 mod branch;
+mod input;
 
 use super::{
     answer::{Answer, Answered, RunStopped},
@@ -23,7 +24,9 @@ use greenroom_protocol::{
     event::{Event, Notice, Outcome},
     frame::{OpenRun, Status},
     id::{CommandId, RunId, Seq, SessionId, UserId},
-    method::{OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, SessionInfo},
+    method::{
+        InputRespond, OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, RunSteer, SessionInfo,
+    },
 };
 use std::collections::VecDeque;
 
@@ -52,6 +55,24 @@ pub(crate) enum Input<R> {
     },
     /// `run.cancel`.
     Cancel { by: UserId, cid: CommandId, cancel: RunCancel, reply: R },
+    /// `run.steer`; a run of its own, where the one that is meant ends before.
+    Steer {
+        by: UserId,
+        cid: CommandId,
+        run: RunId,
+        steer: RunSteer,
+        admitted: Result<(), ErrorBody>,
+        reply: R,
+    },
+    /// `input.respond`; `run` goes on, if it is accepted.
+    Respond {
+        by: UserId,
+        cid: CommandId,
+        run: RunId,
+        respond: InputRespond,
+        admitted: Result<(), ErrorBody>,
+        reply: R,
+    },
     /// `session.close`.
     Close { by: UserId, cid: CommandId, reply: R },
     /// `session.rollback`.
@@ -89,12 +110,21 @@ pub(crate) enum Effect<R> {
     StartRun(Box<RunSpec>),
     /// Ask a run to end.
     EndRun(RunId, Ending),
+    /// Say something to a run.
+    SteerRun(RunId, Steer),
     /// Store a segment, and perhaps a snapshot.
     PutSegment { segment: Option<Segment>, snapshot: Option<Snapshot>, projection: Projection },
     /// Entries up to here are in segments.
     Segmented(Seq),
     /// Nothing is going on: sleep.
     Hibernate,
+}
+
+/// What is said to a run, as a run of its own unless it is taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Steer {
+    pub(crate) run: RunId,
+    pub(crate) text: String,
 }
 
 /// What a run needs to begin or go on.
@@ -113,6 +143,10 @@ pub(crate) struct RunSpec {
     pub(crate) project: SessionId,
     /// What the session's earlier runs have paid, in micro-credits.
     pub(crate) spent: u64,
+    /// Number of the request that it would make.
+    pub(crate) request: u32,
+    /// What was said to it before it began, or while it was lost.
+    pub(crate) steers: Vec<Steer>,
     /// Last entry at the begin; a recovered run reads its own words from `run.accepted` to here.
     pub(crate) head: Seq,
 }
@@ -208,6 +242,18 @@ impl<R> State<R> {
                     Err(error) => out.push(Effect::Reply(reply, Err(error))),
                 }
             }
+            Input::Steer { by, cid, run, steer, admitted, reply } => {
+                match self.steer(now_ms, (by, cid, run), &steer, admitted, out) {
+                    Ok((seq, answered)) => self.answer_when_durable(seq, reply, answered, out),
+                    Err(error) => out.push(Effect::Reply(reply, Err(error))),
+                }
+            }
+            Input::Respond { by, cid, run, respond, admitted, reply } => {
+                match self.respond(now_ms, (by, cid, run), &respond, admitted, out) {
+                    Ok((seq, answered)) => self.answer_when_durable(seq, reply, answered, out),
+                    Err(error) => out.push(Effect::Reply(reply, Err(error))),
+                }
+            }
             Input::Close { by, cid, reply } => match self.close(now_ms, by, cid, out) {
                 Ok((seq, answered)) => self.answer_when_durable(seq, reply, answered, out),
                 Err(error) => out.push(Effect::Reply(reply, Err(error))),
@@ -293,10 +339,8 @@ impl<R> State<R> {
         out: &mut Vec<Effect<R>>,
     ) -> Result<(Seq, Answered), ErrorBody> {
         let hash = start_hash(&start.input, start.model.as_deref());
-        if let Some(Accepted { seq, run: Some(run), .. }) = self.repeated(cid, hash)? {
-            let queued = self.core.runs.iter().skip(1).any(|other| other.run == run);
-            let accepted = RunAccepted { run, seq, queued };
-            return Ok((seq, Answered { answer: Answer::Accepted(accepted), duplicate: true }));
+        if let Some(answer) = self.repeated(cid, hash)?.and_then(|known| self.accepted(known)) {
+            return Ok(answer);
         }
         if self.core.closed {
             return Err(closed());
@@ -304,11 +348,15 @@ impl<R> State<R> {
         admitted?;
         match start.on_busy {
             OnBusy::Reject if self.is_busy() => return Err(busy()),
-            OnBusy::Queue if self.core.runs.len() > QUEUE_MAX => return Err(queue_full()),
+            OnBusy::Queue | OnBusy::Steer if self.core.runs.len() > QUEUE_MAX => {
+                return Err(queue_full());
+            }
             OnBusy::Interrupt => self.interrupt(now_ms, by, out),
             OnBusy::Reject | OnBusy::Queue | OnBusy::Steer => {}
         }
         let queued = self.is_busy();
+        let front = self.core.runs.front().map(|front| front.run);
+        let steers = front.filter(|_| start.on_busy == OnBusy::Steer);
         let event = Event::InputUser {
             run,
             cid,
@@ -316,13 +364,23 @@ impl<R> State<R> {
             text: start.input.clone(),
             model: start.model.clone(),
             plan: start.plan.unwrap_or(false),
-            steers: None,
+            steers,
             answers: None,
         };
         let seq = self.accept(now_ms, &event, true);
+        self.tell(steers, Steer { run, text: start.input.clone() }, out);
         self.start_next(now_ms, out);
         let accepted = RunAccepted { run, seq, queued };
         Ok((seq, Answered::first(Answer::Accepted(accepted))))
+    }
+
+    /// The answer to a start that is repeated.
+    fn accepted(&self, known: Accepted) -> Option<(Seq, Answered)> {
+        let Accepted { seq, run, .. } = known;
+        let run = run?;
+        let queued = self.core.runs.iter().skip(1).any(|other| other.run == run);
+        let accepted = RunAccepted { run, seq, queued };
+        Some((seq, Answered { answer: Answer::Accepted(accepted), duplicate: true }))
     }
 
     fn interrupt(&mut self, now_ms: u64, by: UserId, out: &mut Vec<Effect<R>>) {
@@ -381,6 +439,7 @@ impl<R> State<R> {
         let seq = if self.core.closed {
             Seq::START
         } else {
+            self.drop_request(now_ms);
             self.notice(now_ms, Notice::SessionClosed, by, Some(cid), (None, None))
         };
         self.end_runs(now_ms, out);
@@ -437,15 +496,20 @@ impl<R> State<R> {
                 self.finish(now_ms, id, ending.outcome(), None);
                 continue;
             }
+            let run = run.clone();
+            let steers = self.said_to(id);
+            self.drop_request(now_ms); // what was asked gives way to what is wanted now
             self.alive = Some(id);
             out.push(Effect::StartRun(Box::new(RunSpec {
-                run: run.clone(),
+                run,
                 attempt,
                 part: self.core.part.next(),
                 commit: self.core.commit.clone(),
                 turns: self.core.turns.iter().cloned().collect(),
                 project: self.row.project(),
                 spent: self.core.spent,
+                request: self.core.requests + 1,
+                steers,
                 head: self.log.head(),
             })));
         }
@@ -466,7 +530,11 @@ impl<R> State<R> {
         }
         let mut last = self.log.head();
         for event in events {
-            last = self.accept(now_ms, event, urgent);
+            // What was said to this run may have been taken back before it knew.
+            let ended = if let Event::RunFinished { run, .. } = event { Some(*run) } else { None };
+            if ended.is_none_or(|run| self.core.run(run).is_some()) {
+                last = self.accept(now_ms, event, urgent);
+            }
         }
         if self.core.run(run).is_none() {
             self.alive = None; // its last word
@@ -583,6 +651,7 @@ impl<R> State<R> {
         let front = self.core.runs.front();
         let status = match front {
             _ if self.core.closed => Status::Closed,
+            None if self.core.request.is_some() => Status::Waiting,
             None => Status::Idle,
             Some(run) if run.attempt == 0 => Status::Pending,
             Some(run) if run.attempt > 1 => Status::Recovering,
@@ -593,6 +662,7 @@ impl<R> State<R> {
             status,
             run: front.map(|run| OpenRun { run: run.run, cid: run.cid }),
             open_from: self.core.open.map(|(_, from)| from),
+            request: self.core.request.as_ref().map(|request| request.number),
         }
     }
 
@@ -608,7 +678,7 @@ impl<R> State<R> {
             commit: self.core.commit.clone(),
             created_at: self.row.created_at_ms,
             parent: self.row.parent(),
-            request: None,
+            request: view.request,
         }
     }
 }

@@ -195,7 +195,7 @@ fn an_edit_that_does_not_apply_is_said_and_owed_until_it_is_mended() {
     assert_eq!(output.tally(), &BTreeMap::from([("not_found", 2), ("malformed", 1)]));
     assert!(output.changes().is_empty());
 
-    output = output.mending(&Tag::parse("aaaaaa").unwrap());
+    output = output.following(&Tag::parse("aaaaaa").unwrap());
     let owed = |output: &Output| -> Vec<String> {
         output.failures().map(|failure| failure.path.clone()).collect()
     };

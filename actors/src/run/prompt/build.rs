@@ -1,6 +1,8 @@
 //! Building the messages.
 
-use super::{CURRENT_FILES, CUT_OFF, EDITS, Mend, NO_TEXT, REQUEST, SYSTEM, WRITE_THE_REST};
+use super::{
+    CURRENT_FILES, CUT_OFF, EDITS, Mend, NO_TEXT, REQUEST, STEERED, SYSTEM, WRITE_THE_REST,
+};
 use crate::{
     port::{Message, Role},
     run::{
@@ -44,6 +46,8 @@ pub struct PromptInput<'a> {
     pub request: &'a str,
     /// What an answer that was cut off, or is to be mended, had completed; none for a first call.
     pub done: Option<&'a Changes>,
+    /// Whether the answer was stopped for what was said meanwhile, which the prompt holds.
+    pub steered: bool,
     /// What is to be mended; none: the answer was cut off, or this is a first call.
     pub mend: Option<Mend<'a>>,
 }
@@ -85,17 +89,21 @@ impl PromptInput<'_> {
     /// first, the others by name.
     #[must_use]
     pub fn build(&self, tag: &Tag, bytes_max: usize) -> Vec<Message> {
-        let can_edit = !self.files.is_empty() || self.mend.is_some();
+        let can_edit = !self.files.is_empty() || self.mend.is_some() || self.steered;
         let system = SYSTEM.replace("{edits}", if can_edit { EDITS } else { "" });
         let system = system.replace("{tag}", tag.as_str());
-        let headings = [CURRENT_FILES, REQUEST, CUT_OFF, WRITE_THE_REST];
+        let headings = [CURRENT_FILES, REQUEST, STEERED, WRITE_THE_REST];
         let frame = headings.map(str::len).iter().sum::<usize>() + 5 + UNLISTED_BYTES;
         let mut room = Room(bytes_max);
         room.take_up(system.len() + self.request.len() + frame);
 
         let done = match self.mend {
             Some(mend) => mend.section(tag, self.done, &mut room),
-            None => self.done.map(|done| done_section(tag, done, &mut room)).unwrap_or_default(),
+            None => {
+                let heading = if self.steered { STEERED } else { CUT_OFF };
+                let done = self.done.map(|done| done_section(tag, heading, done, &mut room));
+                done.unwrap_or_default()
+            }
         };
         let history = self.recent_turns(bytes_max / HISTORY_SHARE, &mut room);
         let files = self.files_section(tag, &mut room);
@@ -143,12 +151,12 @@ impl PromptInput<'_> {
     }
 }
 
-/// What is complete of a cut-off answer, and that the rest is due; empty where nothing is.
-fn done_section(tag: &Tag, done: &Changes, room: &mut Room) -> String {
+/// What is complete of an answer that ended early, and that the rest is due; empty where nothing is.
+fn done_section(tag: &Tag, heading: &str, done: &Changes, room: &mut Room) -> String {
     if done.is_empty() {
         return String::new();
     }
-    format!("\n{CUT_OFF}\n{}{WRITE_THE_REST}", done_items(tag, done, room))
+    format!("\n{heading}\n{}{WRITE_THE_REST}", done_items(tag, done, room))
 }
 
 /// What is complete of an answer. Its paths always go, its contents as far as they fit.

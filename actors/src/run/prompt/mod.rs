@@ -15,6 +15,12 @@
 //! @@<tag> moved FROM TO
 //! Write the rest of the answer now.
 //! ```
+//! or, where more was said to the run meanwhile and the prompt ends with it, after the prompt:
+//! ```text
+//! The end of the request was said while you answered. These files of your answer are complete; …
+//! @@<tag> done PATH             and so on, as above
+//! Write the rest of the answer now.
+//! ```
 //! or, where edits of the answer could not be applied, after the prompt:
 //! ```text
 //! These files of your answer are complete; do not write them again:
@@ -47,6 +53,9 @@ const CURRENT_FILES: &str = "Current files:";
 const REQUEST: &str = "Request:";
 const CUT_OFF: &str =
     "Your answer was cut off. These files of it are complete; do not write them again:";
+const STEERED: &str = "The end of the request was said while you answered. These files of your \
+                       answer are complete; change those that it concerns, and do not write the \
+                       others again:";
 const WRITE_THE_REST: &str = "Write the rest of the answer now.";
 
 /// Stands for an earlier answer that had no text: providers refuse empty messages.

@@ -1,7 +1,7 @@
 //! Reading the messages back: for stand-in providers.
 
 use super::{
-    CURRENT_FILES, CUT_OFF, REQUEST, Remedy, WRITE_THE_REST,
+    CURRENT_FILES, CUT_OFF, REQUEST, Remedy, STEERED, WRITE_THE_REST,
     mend::{DONE, FAILED},
 };
 use crate::{
@@ -120,7 +120,8 @@ fn split_request<'a>(text: &'a str, prefix: &str) -> Result<(&'a str, &'a str), 
     let Some(at) = text.find(&format!("\n{prefix}")) else { return Ok((text, "")) };
     let (before, blocks) = text.split_at(at + 1);
     let heading = |heading: &&str| before.ends_with(&format!("\n{heading}\n"));
-    let heading = [CUT_OFF, DONE, FAILED].into_iter().find(heading).ok_or(ReadError::Block)?;
+    let heading =
+        [CUT_OFF, STEERED, DONE, FAILED].into_iter().find(heading).ok_or(ReadError::Block)?;
     let request = before.get(..before.len() - heading.len() - 2).unwrap_or_default();
     Ok((request, blocks))
 }

@@ -34,7 +34,7 @@ fn texts(all: &[(&str, &str)]) -> Texts {
 }
 
 fn input<'a>(files: &'a Files, texts: &'a Texts, request: &'a str) -> PromptInput<'a> {
-    PromptInput { history: &[], files, texts, request, done: None, mend: None }
+    PromptInput { history: &[], files, texts, request, done: None, steered: false, mend: None }
 }
 
 fn bytes(messages: &[Message]) -> usize {
@@ -286,6 +286,7 @@ proptest! {
             texts: &texts,
             request: &request,
             done: done.as_ref(),
+            steered: false,
             mend: None,
         };
 
@@ -333,6 +334,7 @@ proptest! {
             texts: &texts,
             request: "Go",
             done: Some(&done),
+            steered: false,
             mend: None,
         };
         let always = bytes(&prompt.build(&tag(), 0));

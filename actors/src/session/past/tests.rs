@@ -19,6 +19,8 @@ struct Log {
     events: Vec<Event>,
     runs: u32,
     waiting: Vec<u32>,
+    /// Those of them that were said to the run that speaks.
+    steering: Vec<u32>,
     speaking: Option<u32>,
 }
 
@@ -37,10 +39,17 @@ impl Log {
                     by: USER,
                     text,
                     model: None,
+                    plan: false,
+                    steers: self.speaking.filter(|_| amount % 4 == 0).map(run),
+                    answers: None,
                 });
+                if amount % 4 == 0 && self.speaking.is_some() {
+                    self.steering.push(n);
+                }
             }
             (2, _) if self.waiting.len() > 1 => {
                 let n = self.waiting.pop().unwrap(); // taken back before it begins
+                self.steering.retain(|steering| *steering != n);
                 self.finish(n, Outcome::Cancelled);
             }
             (_, Some(n)) => match choice {
@@ -59,7 +68,13 @@ impl Log {
                     attempt: 2,
                     superseded_from: None,
                 }),
+                8 if !self.steering.is_empty() => {
+                    let n = self.steering.remove(0);
+                    self.waiting.retain(|waiting| *waiting != n);
+                    self.finish(n, Outcome::Steered);
+                }
                 _ => {
+                    self.steering.clear();
                     self.speaking = None;
                     self.finish(n, Outcome::Completed);
                 }

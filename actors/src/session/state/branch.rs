@@ -50,6 +50,7 @@ impl<R> State<R> {
         if self.core.commit != parent {
             return Ok((Seq::START, Answered::first(Answer::Moved)));
         }
+        self.drop_request(now_ms);
         let turns_id = blob.to_string();
         let event = Event::SessionRolledBack { by, cid, to, files, commit, turns: turns_id };
         let seq = self.accept(now_ms, &event, true);

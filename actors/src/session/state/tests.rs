@@ -5,6 +5,7 @@ use crate::journal::record::decode_segment;
 use greenroom_protocol::{
     frame::Entry,
     id::{Epoch, PartId, SessionId},
+    plan::{InputKind, Question},
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -139,6 +140,7 @@ impl Sim {
                 Effect::Alert(_)
                 | Effect::Stopped(..)
                 | Effect::EndRun(..)
+                | Effect::SteerRun(..)
                 | Effect::Segmented(_) => {}
             }
         }
@@ -177,6 +179,27 @@ impl Sim {
         let start = RunStart { input: prompt.into(), on_busy, model: None, plan: None };
         let (cid, run) = (cid(n), run(self.runs));
         self.apply(Input::Start { by: USER, cid, run, start, admitted: Ok(()), reply });
+    }
+
+    fn respond(&mut self, n: u128, request: u32, accept: bool, text: &str) {
+        self.runs += 1;
+        let (reply, run) = (self.ask(Asked::Other), run(self.runs));
+        let respond = InputRespond { request, accept, text: text.into() };
+        let (cid, admitted) = (cid(n), Ok(()));
+        self.apply(Input::Respond { by: USER, cid, run, respond, admitted, reply });
+    }
+
+    /// A run begins, asks, and ends.
+    fn ask_back(&mut self, kind: InputKind) {
+        let spec = self.started.last().unwrap().clone();
+        let run = spec.run.run;
+        let (provider, model) = ("p".into(), "m".into());
+        self.says(vec![
+            Event::RunStarted { run, provider, model },
+            asked(run, spec.request, kind),
+            finished(run),
+        ]);
+        self.settle();
     }
 
     fn says(&mut self, events: Vec<Event>) {
@@ -250,6 +273,15 @@ fn finished(run: RunId) -> Event {
     Event::RunFinished { run, outcome: Outcome::Completed, error: None }
 }
 
+fn steered(run: RunId) -> Event {
+    Event::RunFinished { run, outcome: Outcome::Steered, error: None }
+}
+
+fn asked(run: RunId, request: u32, kind: InputKind) -> Event {
+    let questions = vec![Question { question: "which?".into(), ..Question::default() }];
+    Event::InputRequested { request, run, kind, text: "?".into(), questions }
+}
+
 #[test]
 fn what_was_created_or_closed_is_told_as_it_is_then() {
     let mut sim = Sim::new();
@@ -265,6 +297,10 @@ fn what_was_created_or_closed_is_told_as_it_is_then() {
 #[derive(Clone, Debug)]
 enum Step {
     Start(u128, bool, OnBusy),
+    Steer(u128),
+    TakeUp,
+    Ask(InputKind),
+    Respond(u128, u32, bool),
     Cancel(u128, u128),
     Close,
     Begin,
@@ -279,9 +315,22 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let on_busy = prop_oneof![Just(OnBusy::Reject), Just(OnBusy::Queue), Just(OnBusy::Interrupt)];
+    let on_busy = prop_oneof![
+        Just(OnBusy::Reject),
+        Just(OnBusy::Queue),
+        Just(OnBusy::Interrupt),
+        Just(OnBusy::Steer),
+    ];
+    let kind =
+        prop_oneof![Just(InputKind::Question), Just(InputKind::Plan), Just(InputKind::Credits)];
     prop_oneof![
         6 => (1..8_u128, any::<bool>(), on_busy).prop_map(|(n, b, on)| Step::Start(n, b, on)),
+        2 => (60..68_u128).prop_map(Step::Steer),
+        2 => Just(Step::TakeUp),
+        2 => kind.prop_map(Step::Ask),
+        3 => (70..78_u128, 1..4_u32, any::<bool>()).prop_map(|(cid, n, yes)| {
+            Step::Respond(cid, n, yes)
+        }),
         2 => (20..28_u128, 1..10_u128).prop_map(|(cid, start)| Step::Cancel(cid, start)),
         1 => Just(Step::Close),
         4 => Just(Step::Begin),
@@ -309,6 +358,24 @@ impl Sim {
                 let cancel = RunCancel::StartCid(cid(start));
                 self.apply(Input::Cancel { by: USER, cid: cid(n), cancel, reply });
             }
+            Step::Steer(n) => {
+                self.runs += 1;
+                let (reply, run) = (self.ask(Asked::Other), run(self.runs));
+                let steer = RunSteer { run: None, input: "also".into() };
+                let (cid, admitted) = (cid(n), Ok(()));
+                self.apply(Input::Steer { by: USER, cid, run, steer, admitted, reply });
+            }
+            Step::TakeUp => {
+                let said = alive.map(|alive| self.state.said_to(alive)).unwrap_or_default();
+                self.says(said.iter().map(|said| steered(said.run)).collect());
+            }
+            Step::Ask(kind) => {
+                let asks = alive
+                    .zip(self.started.last())
+                    .map(|(run, spec)| vec![asked(run, spec.request, kind), finished(run)]);
+                self.says(asks.unwrap_or_default());
+            }
+            Step::Respond(n, request, accept) => self.respond(n, request, accept, "green"),
             Step::Close => {
                 let reply = self.ask(Asked::Other);
                 self.apply(Input::Close { by: USER, cid: cid(50), reply });
@@ -470,4 +537,99 @@ fn starts_that_were_cancelled_before_they_came_are_bounded() {
     let known = (0..count).filter(|n| core.is_start_cancelled(cid(*n))).count();
     assert_eq!(known, 4096);
     assert!(core.is_start_cancelled(cid(count - 1)), "the oldest goes first");
+}
+
+#[test]
+fn what_is_said_to_a_run_is_its_own_run_unless_it_is_taken_up() {
+    let mut sim = Sim::new();
+    sim.start(1, "talk", OnBusy::Reject);
+    sim.start(2, "in green", OnBusy::Steer);
+    sim.start(3, "and round", OnBusy::Steer);
+    let first = run(1);
+    assert_eq!(
+        sim.state.core.runs.iter().map(|run| run.steers).collect::<Vec<_>>(),
+        [None, Some(first), Some(first)]
+    );
+    let (provider, model) = ("p".into(), "m".into());
+    sim.says(vec![Event::RunStarted { run: first, provider, model }, steered(run(2))]);
+    assert_eq!(sim.state.core.runs[0].prompt, "talk\n\nin green");
+    sim.says(vec![finished(first)]);
+    sim.settle();
+    assert_eq!(sim.started.last().unwrap().run.prompt, "and round", "it came too late");
+    assert_eq!(sim.state.core.turns[0].prompt, "talk\n\nin green");
+}
+
+#[test]
+fn what_was_taken_back_does_not_end_twice() {
+    let mut sim = Sim::new();
+    sim.start(1, "talk", OnBusy::Reject);
+    sim.start(2, "in green", OnBusy::Steer);
+    let reply = sim.ask(Asked::Other);
+    let cancel = RunCancel::Run(run(2));
+    sim.apply(Input::Cancel { by: USER, cid: cid(3), cancel, reply });
+    sim.says(vec![steered(run(2))]);
+    sim.settle();
+    let ends = sim.log.iter().filter(|entry| match decode(entry).event {
+        Event::RunFinished { run: ended, .. } => ended == run(2),
+        _ => false,
+    });
+    assert_eq!(ends.count(), 1);
+}
+
+#[test]
+fn a_run_that_was_lost_hears_again_what_was_said_to_it() {
+    let mut sim = Sim::new();
+    sim.start(1, "talk", OnBusy::Reject);
+    sim.start(2, "in green", OnBusy::Steer);
+    sim.settle();
+    sim.restart(true);
+    let said = Steer { run: run(2), text: "in green".into() };
+    assert_eq!(sim.started.last().unwrap().steers, [said]);
+}
+
+#[test]
+fn a_run_that_asked_is_over_and_an_answer_goes_on_with_what_it_had() {
+    let mut sim = Sim::new();
+    sim.start(1, "a page", OnBusy::Reject);
+    sim.ask_back(InputKind::Question);
+    assert_eq!(sim.state.view().status, Status::Waiting);
+    assert!(!sim.state.is_busy(), "it may sleep");
+    sim.respond(2, 1, true, " ");
+    assert_eq!(sim.errors, [Reason::BadPrompt]);
+    sim.respond(3, 2, true, "green");
+    assert_eq!(sim.errors[1..], [Reason::RequestNotFound]);
+    sim.respond(4, 1, true, "green");
+    let goes_on = sim.started.last().unwrap().run.clone();
+    assert!(goes_on.plan);
+    assert_eq!(goes_on.request(), "a page\n\ngreen");
+    assert_eq!(sim.state.core.turns[0].answer, "?\n1. which?");
+    sim.ask_back(InputKind::Plan);
+    sim.respond(5, 2, true, "");
+    let goes_on = sim.started.last().unwrap().run.clone();
+    assert!(!goes_on.plan);
+    assert_eq!(
+        (goes_on.request().as_ref(), goes_on.prompt.as_str()),
+        ("a page\n\ngreen", "Go on.")
+    );
+}
+
+#[test]
+fn a_request_gives_way_to_whatever_is_wanted_next() {
+    let mut sim = Sim::new();
+    sim.start(1, "a page", OnBusy::Reject);
+    sim.start(2, "another", OnBusy::Queue);
+    sim.ask_back(InputKind::Plan);
+    assert_eq!(sim.started.last().unwrap().run.prompt, "another");
+    sim.respond(3, 1, true, "");
+    assert_eq!(sim.errors, [Reason::RequestNotFound]);
+    sim.ask_back(InputKind::Plan);
+    sim.respond(4, 2, false, "no");
+    sim.respond(4, 2, false, "no");
+    sim.settle();
+    assert_eq!(sim.state.view().status, Status::Idle);
+    let resolved = sim.log.iter().filter_map(|entry| match decode(entry).event {
+        Event::InputResolved { request, by, .. } => Some((request, by)),
+        _ => None,
+    });
+    assert_eq!(resolved.collect::<Vec<_>>(), [(1, None), (2, Some(USER))]);
 }
