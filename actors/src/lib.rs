@@ -64,8 +64,8 @@ pub use connection::{Begun, Done, Followed, Follower, Tree};
 pub use credits::{PriceError, Prices};
 pub use engine::{Engine, EngineError};
 pub use health::Health;
-pub use meter::Meter;
-pub use node::{CreditConfig, EngineConfig, Ports};
+pub use meter::{HubCall, Meter};
+pub use node::{CreditConfig, EngineConfig, HubTerms, Ports};
 
 use tokio_util::task::AbortOnDropHandle;
 

@@ -1,6 +1,9 @@
 //! What the engine counts. Names by Prometheus' conventions; no user or session is a label.
 
-use crate::keypool;
+use crate::{
+    keypool,
+    run::hub::{Decision, HubError},
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -62,6 +65,7 @@ pub struct Meter {
     /// Keys and calls of providers.
     pub keypool: keypool::Meter,
     edit_blocks: Family<EditLabels, Counter>,
+    hub_answers: Family<HubLabels, Counter>,
     /// The models that have a label.
     models: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -72,6 +76,23 @@ struct EditLabels {
     model: String,
     /// The rung of the ladder that applied it, or why none did.
     result: &'static str,
+}
+
+/// Labels of an answer of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HubLabels {
+    call: &'static str,
+    /// The intent, or why the answer could not be used.
+    result: &'static str,
+}
+
+/// Which of its calls the hub answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HubCall {
+    /// The first one for a request.
+    First,
+    /// The one after an answer that could not be used.
+    Repair,
 }
 
 impl Default for Meter {
@@ -96,6 +117,7 @@ impl Default for Meter {
             actor_restarts: Counter::default(),
             rate_limited: Counter::default(),
             edit_blocks: Family::default(),
+            hub_answers: Family::default(),
             models: Arc::default(),
             keypool: keypool::Meter::default(),
         }
@@ -120,6 +142,19 @@ impl Meter {
     pub fn edits_of(&self, model: &str, result: &'static str) -> u64 {
         let labels = EditLabels { model: model.to_owned(), result };
         self.edit_blocks.get(&labels).map_or(0, |count| count.get())
+    }
+
+    /// Counts an answer of the hub.
+    pub fn hub(&self, call: HubCall, answer: &Result<Decision, HubError>) {
+        let result = match answer {
+            Ok(decision) => decision.intent.name(),
+            Err(error) => error.name(),
+        };
+        let call = match call {
+            HubCall::First => "first",
+            HubCall::Repair => "repair",
+        };
+        self.hub_answers.get_or_create(&HubLabels { call, result }).inc();
     }
 
     fn label(&self, model: &str) -> String {
@@ -164,6 +199,11 @@ impl Meter {
             "edit_blocks",
             "Blocks of edits, by model and by the rung that applied them or why none did",
             self.edit_blocks.clone(),
+        );
+        registry.register(
+            "hub_answers",
+            "Answers of the hub, by call and by intent or why they could not be used",
+            self.hub_answers.clone(),
         );
         registry.register(
             "journal_append_seconds",

@@ -24,6 +24,18 @@ pub struct CreditConfig {
     pub prices: Prices,
 }
 
+/// Whether and how runs are planned before they begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubTerms {
+    /// Whether a run that does not say is planned.
+    pub plan: bool,
+    /// A plan whose run reserves at most this goes on without being asked for approval, in
+    /// micro-credits; 0: none does.
+    pub auto_approve: u64,
+    /// The model of the hub's calls; none: the run's own.
+    pub model: Option<String>,
+}
+
 /// Settings of the engine. Durations are lengths of tokio's clock.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -63,6 +75,8 @@ pub struct EngineConfig {
     pub drain_timeout: Duration,
     /// How runs are paid; none: they are free.
     pub credits: Option<CreditConfig>,
+    /// How runs are planned.
+    pub hub: HubTerms,
 }
 
 impl Default for EngineConfig {
@@ -86,6 +100,7 @@ impl Default for EngineConfig {
             output: OutputLimits::default(),
             drain_timeout: Duration::from_secs(10),
             credits: None,
+            hub: HubTerms::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn registry(engine: &Meter, llm: &llm::Meter) -> Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use greenroom_actors::{HubCall, run::hub};
     use prometheus_client::encoding::text::encode;
     use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ mod tests {
         llm.called("openai", "a-model", "stop", None);
         let engine = Meter::default();
         engine.edits("gpt", &BTreeMap::from([("exact", 1)]));
+        engine.hub(HubCall::First, &hub::parse(""));
         engine.keypool.touch("openai");
         let mut text = String::new();
         encode(&mut text, &registry(&engine, &llm)).unwrap();

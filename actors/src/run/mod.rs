@@ -1,9 +1,9 @@
 //! One generation: from a prompt to an answer's events, and from those to a commit.
 //!
-//! All but the actor and what drives it is pure. [`prompt`] builds what the provider is asked,
-//! [`artifact`] reads what it answers, [`edit`] finds what an edit means, [`output`] turns all of it
-//! into events and changes, [`replay`] finds the changes again after a crash, [`tree`] applies them
-//! to a project and makes git objects of it.
+//! All but the actor and what drives it is pure. [`hub`] finds out what a request asks for,
+//! [`prompt`] builds what the provider is asked, [`artifact`] reads what it answers, [`edit`] finds
+//! what an edit means, [`output`] turns all of it into events and changes, [`replay`] finds the
+//! changes again after a crash, [`tree`] applies them to a project and makes git objects of it.
 
 mod actor;
 mod answer;

@@ -47,6 +47,7 @@ use marker::{Marker, Refused};
 pub(in crate::run) use marker::{quoted, words};
 pub use path::{NAME_BYTES_MAX, PathError, check_path};
 pub use rejection::Rejection;
+pub(in crate::run) use rejection::shown;
 
 /// Longest line of an instruction after its prefix, in bytes: two quoted paths of the greatest
 /// length and room to spare. Bounds what the parser holds back.

@@ -77,7 +77,7 @@ impl Rejection {
 }
 
 /// The beginning of a text that came from a model, safe to show.
-fn shown(text: &str) -> String {
+pub(in crate::run) fn shown(text: &str) -> String {
     let head = text.get(..text.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or_default();
     head.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -21,7 +21,7 @@ pub const CONTEXT_BYTES_MAX: usize = 200 * 1024;
 const HISTORY_SHARE: usize = 4;
 
 /// At most so many bytes say how many files are not even named.
-const UNLISTED_BYTES: usize = 60;
+pub(in crate::run) const UNLISTED_BYTES: usize = 60;
 
 /// An earlier turn of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl PromptInput<'_> {
         let system = system.replace("{tag}", tag.as_str());
         let headings = [CURRENT_FILES, REQUEST, STEERED, WRITE_THE_REST];
         let frame = headings.map(str::len).iter().sum::<usize>() + 5 + UNLISTED_BYTES;
-        let mut room = Room(bytes_max);
+        let mut room = Room::new(bytes_max);
         room.take_up(system.len() + self.request.len() + frame);
 
         let done = match self.mend {
@@ -105,29 +105,14 @@ impl PromptInput<'_> {
                 done.unwrap_or_default()
             }
         };
-        let history = self.recent_turns(bytes_max / HISTORY_SHARE, &mut room);
+        let history = recent_turns(self.history, bytes_max, &mut room);
         let files = self.files_section(tag, &mut room);
 
         let mut messages = vec![message(Role::System, system)];
-        for Turn { prompt, answer } in history {
-            let answer = if answer.trim().is_empty() { NO_TEXT } else { answer };
-            messages.push(message(Role::User, prompt.clone()));
-            messages.push(message(Role::Assistant, answer.to_owned()));
-        }
+        messages.extend(history);
         let last = format!("{files}{REQUEST}\n{}{done}", self.request);
         messages.push(message(Role::User, last));
         messages
-    }
-
-    /// The latest turns that fit both limits, oldest first.
-    fn recent_turns(&self, bytes_max: usize, room: &mut Room) -> &[Turn] {
-        let mut share = Room(bytes_max);
-        let fits = |turn: &&Turn| {
-            let bytes = turn.prompt.len() + turn.answer.len().max(NO_TEXT.len());
-            share.take(bytes) && room.take(bytes)
-        };
-        let kept = self.history.iter().rev().take_while(fits).count();
-        self.history.get(self.history.len() - kept..).unwrap_or_default()
     }
 
     fn files_section(&self, tag: &Tag, room: &mut Room) -> String {
@@ -144,11 +129,34 @@ impl PromptInput<'_> {
         hide_what_does_not_fit(&mut items, room);
         let mut section = format!("{CURRENT_FILES}\n");
         write_items(&mut section, tag, "file", &items);
-        if unlisted > 0 {
-            section += &format!("({unlisted} more files are not listed.)\n");
-        }
-        section
+        section + &unlisted_line(unlisted)
     }
+}
+
+/// The messages of the latest turns that fit what is left and their share of the whole, oldest
+/// first.
+pub(in crate::run) fn recent_turns(
+    history: &[Turn],
+    bytes_max: usize,
+    room: &mut Room,
+) -> Vec<Message> {
+    let mut share = Room::new(bytes_max / HISTORY_SHARE);
+    let fits = |turn: &&Turn| {
+        let bytes = turn.prompt.len() + turn.answer.len().max(NO_TEXT.len());
+        share.take(bytes) && room.take(bytes)
+    };
+    let kept = history.iter().rev().take_while(fits).count();
+    let kept = history.get(history.len() - kept..).unwrap_or_default();
+    let messages = kept.iter().flat_map(|Turn { prompt, answer }| {
+        let answer = if answer.trim().is_empty() { NO_TEXT } else { answer };
+        [message(Role::User, prompt.clone()), message(Role::Assistant, answer.to_owned())]
+    });
+    messages.collect()
+}
+
+/// Says how many files are not even named.
+pub(in crate::run) fn unlisted_line(files: usize) -> String {
+    if files > 0 { format!("({files} more files are not listed.)\n") } else { String::new() }
 }
 
 /// What is complete of an answer that ended early, and that the rest is due; empty where nothing is.
@@ -224,18 +232,22 @@ fn write_items(section: &mut String, tag: &Tag, verb: &str, items: &[Item<'_>]) 
 }
 
 /// Bytes that are left.
-pub(super) struct Room(usize);
+pub(in crate::run) struct Room(usize);
 
 impl Room {
+    pub(in crate::run) const fn new(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
     /// Takes them if there are so many.
-    fn take(&mut self, bytes: usize) -> bool {
+    pub(in crate::run) fn take(&mut self, bytes: usize) -> bool {
         let left = self.0.checked_sub(bytes);
         self.0 = left.unwrap_or(self.0);
         left.is_some()
     }
 
     /// Takes them in any case.
-    pub(super) const fn take_up(&mut self, bytes: usize) {
+    pub(in crate::run) const fn take_up(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes);
     }
 }
@@ -246,6 +258,6 @@ fn smallest_first(files: &Files) -> impl Iterator<Item = (&str, FileEntry)> {
     all.into_iter()
 }
 
-const fn message(role: Role, content: String) -> Message {
+pub(in crate::run) const fn message(role: Role, content: String) -> Message {
     Message { role, content }
 }

@@ -40,6 +40,7 @@ mod read;
 mod tests;
 
 pub use build::{CONTEXT_BYTES_MAX, PromptInput, Turn, readable};
+pub(in crate::run) use build::{Room, UNLISTED_BYTES, message, recent_turns, unlisted_line};
 pub use mend::{Mend, Remedy};
 pub use read::{Parsed, ReadError};
 
@@ -49,8 +50,8 @@ const SYSTEM: &str = include_str!("system.txt");
 /// How to edit files: for projects that have some.
 const EDITS: &str = include_str!("edits.txt");
 
-const CURRENT_FILES: &str = "Current files:";
-const REQUEST: &str = "Request:";
+pub(in crate::run) const CURRENT_FILES: &str = "Current files:";
+pub(in crate::run) const REQUEST: &str = "Request:";
 const CUT_OFF: &str =
     "Your answer was cut off. These files of it are complete; do not write them again:";
 const STEERED: &str = "The end of the request was said while you answered. These files of your \
@@ -59,4 +60,4 @@ const STEERED: &str = "The end of the request was said while you answered. These
 const WRITE_THE_REST: &str = "Write the rest of the answer now.";
 
 /// Stands for an earlier answer that had no text: providers refuse empty messages.
-const NO_TEXT: &str = "(This answer had no text.)";
+pub(in crate::run) const NO_TEXT: &str = "(This answer had no text.)";
