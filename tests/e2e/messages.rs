@@ -54,7 +54,7 @@ async fn unknown_types_and_methods_get_their_codes_and_the_socket_lives() {
     let session = session();
     let calls = [
         (r#""method":"run.fly""#.to_owned(), Code::Unimplemented, Reason::UnknownMethod),
-        (r#""method":"run.steer""#.to_owned(), Code::Unimplemented, Reason::UnknownMethod),
+        (r#""method":"presence.get""#.to_owned(), Code::Unimplemented, Reason::UnknownMethod),
         (
             format!(r#""method":"session.create","session":"{session}""#),
             Code::InvalidArgument,

@@ -63,7 +63,7 @@ async fn bad_input_gets_its_coded_error_and_nothing_else_happens() {
     let mut client = bench.attached().await;
     let unknown = client.call("session.dance", cid(9), json!({})).await.unwrap_err();
     assert_eq!((unknown.code, unknown.reason), (Code::Unimplemented, Reason::UnknownMethod));
-    let later = client.call("run.steer", cid(9), json!({})).await.unwrap_err();
+    let later = client.call("presence.get", cid(9), json!({})).await.unwrap_err();
     assert_eq!(later.code, Code::Unimplemented);
     let empty = client.start(9, "  ").await.unwrap_err();
     assert_eq!(empty.reason, Reason::BadPrompt);

@@ -10,4 +10,5 @@ mod keys;
 mod resume;
 mod rules;
 mod runs;
+mod steer;
 mod supervision;
