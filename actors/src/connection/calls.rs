@@ -7,7 +7,7 @@ use crate::{
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
-    frame::{Call, ServerFrame, entries_json, write_ok},
+    frame::{Call, ServerFrame, Status, entries_json, write_ok},
     id::{Seq, SessionId},
     method::{HistoryGet, Method, SessionInfo, SessionList, SessionPage, page_items},
 };
@@ -137,6 +137,14 @@ async fn get(edge: &Edge, principal: Principal, session: SessionId) -> Result<Se
     let view = feed.view();
     let mut info = info(row);
     (info.head, info.status, info.run) = (view.head, view.status, view.run);
+    info.request = view.request;
+    if info.status == Status::Waiting && info.request.is_none() {
+        // Only the session itself knows which request it sleeps on.
+        let answered = edge.sessions.call(session, principal.user, Command::Get).await?;
+        if let Answer::Info(awake) = answered.answer {
+            return Ok(*awake);
+        }
+    }
     if info.commit.is_none() || view.run.is_some() {
         info.commit = files::head(edge, session).await?.or(info.commit);
     }

@@ -7,6 +7,7 @@ mod credits;
 mod edits;
 mod follow;
 mod keys;
+mod plan;
 mod resume;
 mod rules;
 mod runs;

@@ -109,7 +109,10 @@ async fn what_comes_too_late_is_a_run_of_its_own() {
     bench.store.hold_appends();
     call.finish().await;
     bench.store.held_appends(1).await;
-    client.send_call("run.steer", cid(3), &json!({ "input": "also" })).await;
+    let error = client.call("run.steer", cid(3), json!({ "input": "also" })).await.unwrap_err();
+    assert_eq!(error.reason, Reason::RunNotFound, "it has said its last word");
+    let start = json!({ "input": "also", "on_busy": "steer" });
+    client.send_call("run.start", cid(4), &start).await;
     sleep(Duration::from_secs(1)).await;
     bench.store.release_appends();
     let mut call = bench.calls.next().await.unwrap();
