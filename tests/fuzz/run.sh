@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-all="frame sse artifact edits http cursor config"
+all="frame sse artifact edits hub http cursor config"
 targets=${1:?run.sh TARGET|all [RUNS]; targets: $all}
 runs=${2:-10000000}
 [ "$targets" = all ] && targets=$all
