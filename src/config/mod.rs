@@ -8,6 +8,7 @@ mod auth;
 mod credits;
 mod error;
 mod gateway;
+mod hub;
 mod keypool;
 mod limits;
 mod load;
@@ -23,6 +24,7 @@ mod telemetry;
 
 pub use credits::CreditsConfig;
 pub use error::{ConfigError, Problem};
+pub use hub::HubConfig;
 pub use keypool::{KeyPoolConfig, Selection};
 pub use limits::LimitsConfig;
 #[cfg(feature = "fuzzing")]
@@ -64,6 +66,8 @@ pub struct Config {
     pub runs: RunsConfig,
     /// What runs cost, and what users get.
     pub credits: CreditsConfig,
+    /// Whether and how runs are planned.
+    pub hub: HubConfig,
     /// How keys are chosen.
     pub keypool: KeyPoolConfig,
     /// Providers of answers in the order of preference; empty in [`Mode::Examine`] alone.
@@ -102,6 +106,7 @@ impl Config {
             },
             drain_timeout: Duration::from_secs(runs.drain_secs),
             credits: self.credits.engine(),
+            hub: self.hub.engine(),
             ..EngineConfig::default()
         }
     }
@@ -115,6 +120,7 @@ impl Config {
         self.runs.check(problems);
         self.keypool.check(problems);
         self.credits.check(problems);
+        self.hub.check(problems);
         self.log.check(problems);
         self.telemetry.check(problems);
         for provider in &self.providers {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::llm;
 use crate::llm::demo::DemoConfig;
-use greenroom_actors::CreditTerms;
+use greenroom_actors::{CreditTerms, HubTerms};
 use std::io::Write;
 
 const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
@@ -173,6 +173,21 @@ fn settings_of_the_gateway_are_checked_with_their_source() {
         let problem = only_problem(from_environment(&[(&name, value)]));
         assert_eq!(problem.key, key);
         assert_eq!(problem.origin, format!("variable {name}"));
+    }
+}
+
+#[test]
+fn how_runs_are_planned_reaches_the_engine() {
+    let text = "[hub]\nplan = true\nauto_approve = 2500000\nmodel = \"small\"\n";
+    let terms = from_file(text).unwrap().config.engine().hub;
+    let model = Some("small".to_owned());
+    assert_eq!(terms, HubTerms { plan: true, auto_approve: 2_500_000, model });
+    assert_eq!(Config::default().engine().hub.model, None);
+    for (text, key) in [
+        ("[hub]\nauto_approve = 9223372036854775807\n", "hub.auto_approve"),
+        ("[hub]\nmodel = \" small\"\n", "hub.model"),
+    ] {
+        assert_eq!(only_problem(from_file(text)).key, key);
     }
 }
 
