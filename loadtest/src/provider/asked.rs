@@ -4,6 +4,7 @@ use super::{
     app,
     fault::Mixture,
     http::Request,
+    hub::{self, Planner},
     log::{AppCall, Call},
     model::{Behaviour, Model, ModelError},
     prompt,
@@ -83,7 +84,10 @@ impl Asked {
         let wanted = self.stream_options.as_ref().is_some_and(|options| options.include_usage);
         let (source, rate) = match model.behaviour {
             Behaviour::Stamps { rate, count } => (Source::Stamps { left: count }, rate),
-            Behaviour::App { rate, seed } => (self.app(seed, call).map_err(bad)?, rate),
+            Behaviour::App { rate, seed, planner } => {
+                let hub = self.hub(&seed, planner, call).map_err(bad)?;
+                (hub.map_or_else(|| self.app(seed, call).map_err(bad), Ok)?, rate)
+            }
             Behaviour::Replay { file } => {
                 if api == Api::Ollama {
                     return Err(bad(
@@ -96,6 +100,14 @@ impl Asked {
         Ok(Answer { source, rate, usage: wanted || api == Api::Ollama, named })
     }
 
+    /// The answer of an `app` model to the hub; none: the prompt is not the hub's.
+    fn hub(&self, seed: &str, planner: Planner, call: &mut Call) -> Result<Option<Source>, String> {
+        let texts = self.messages.iter().map(|message| (message.role.as_str(), message.text()));
+        let asked = hub::read(&texts.collect::<Vec<_>>())?;
+        call.plans = asked.is_some();
+        Ok(asked.map(|asked| text(&hub::answer(planner, seed, &asked))))
+    }
+
     /// The answer of an `app` model to a prompt of the engine.
     fn app(&self, seed: String, call: &mut Call) -> Result<Source, String> {
         let system = self.messages.iter().find(|message| message.role == "system");
@@ -106,12 +118,17 @@ impl Asked {
         let steps = app::plan(&seed, &prompt.request, &prompt.files);
         call.continues = prompt.cut_off.is_some();
         let answer = app::text(&app::rest(steps, &prompt)?, &prompt.tag);
-        let (text, ends) = (Arc::from(answer.as_str()), app::tokens(&answer).into_iter());
+        let source = text(&answer);
         let app =
             AppCall { seed, request: prompt.request, files: prompt.files, answer, tag: prompt.tag };
         call.app = Some(Arc::new(app));
-        Ok(Source::Text { text, ends, at: 0 })
+        Ok(source)
     }
+}
+
+/// A text by its tokens.
+fn text(text: &str) -> Source {
+    Source::Text { text: Arc::from(text), ends: app::tokens(text).into_iter(), at: 0 }
 }
 
 impl Message {

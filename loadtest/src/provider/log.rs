@@ -61,6 +61,8 @@ pub struct Call {
     pub refused: Option<String>,
     /// Whether the prompt asked to go on with an answer that was cut off.
     pub continues: bool,
+    /// Whether the hub asked.
+    pub plans: bool,
     /// What an `app` model made of the prompt.
     #[serde(skip)]
     pub app: Option<Arc<AppCall>>,

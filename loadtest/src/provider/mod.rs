@@ -22,6 +22,7 @@ mod asked;
 mod connections;
 pub mod fault;
 mod http;
+pub mod hub;
 pub mod keys;
 mod log;
 pub mod model;

@@ -1,6 +1,9 @@
 //! A model's name says how the stand-in behaves.
 
-use super::fault::{Fault, FaultError, Mixture};
+use super::{
+    fault::{Fault, FaultError, Mixture},
+    hub::Planner,
+};
 use std::str::FromStr;
 
 /// All models, for people.
@@ -8,6 +11,8 @@ pub const HELP: &str = "\
 Models, each with any number of +FAULT behind; the calls of a run meet them one after the other:
   m-RATE-COUNT        COUNT tokens of plain text, each the time it was sent
   app-RATE-SEED       an answer with files, decided by the engine's prompt and the seed
+  app-RATE-SEED:HUB   the same, and how the hub is answered that asks before: plan (without :HUB,
+                      too), ask (once), talk, explain, mend (after one of no use), broken
   replay-FILE         the chunks of a recording
 RATE is tokens a second; 0: as fast as they are taken.";
 
@@ -17,6 +22,7 @@ RATE is tokens a second; 0: as fast as they are taken.";
 /// |---|---|
 /// | `m-RATE-COUNT` | COUNT tokens of plain text, each the time it was sent: `t=<microseconds>;` |
 /// | `app-RATE-SEED` | an answer with files, decided by the prompt and the seed |
+/// | `app-RATE-SEED:HUB` | the same, and how the hub is answered: [`Planner`] in small letters |
 /// | `replay-FILE` | the chunks of a recording, one a line |
 ///
 /// RATE is tokens a second; 0 sends as fast as the socket takes them.
@@ -44,6 +50,8 @@ pub enum Behaviour {
         rate: u64,
         /// Decides the answer, with the prompt.
         seed: String,
+        /// How the hub is answered.
+        planner: Planner,
     },
     /// A recording.
     Replay {
@@ -104,7 +112,11 @@ impl Behaviour {
             }
             "app" => {
                 let (rate, seed) = rated()?;
-                Some(Self::App { rate, seed: seed.to_owned() })
+                let (seed, planner) = match seed.split_once(':') {
+                    Some((seed, planner)) => (seed, planner.parse().ok()?),
+                    None => (seed, Planner::default()),
+                };
+                Some(Self::App { rate, seed: seed.to_owned(), planner })
             }
             // A plain file name: nothing outside of the folder can be asked for.
             "replay"
@@ -124,7 +136,10 @@ mod tests {
     #[test]
     fn names_say_what_a_model_does() {
         let model: Model = "app-400-s7+cut=90,crlf*1+500".parse().unwrap();
-        assert_eq!(model.behaviour, Behaviour::App { rate: 400, seed: "s7".into() });
+        let app = |seed: &str, planner| Behaviour::App { rate: 400, seed: seed.into(), planner };
+        assert_eq!(model.behaviour, app("s7", Planner::Plan));
+        let asks: Model = "app-400-s7:ask+500".parse().unwrap();
+        assert_eq!((asks.behaviour, asks.faults.len()), (app("s7", Planner::Ask), 1));
         let faults: Vec<_> = model.faults.iter().map(ToString::to_string).collect();
         assert_eq!(faults, ["cut=90,crlf*1", "500"]);
         let model: Model = "m-50-1000".parse().unwrap();
@@ -145,9 +160,17 @@ mod tests {
 
     #[test]
     fn other_names_are_refused() {
-        for name in
-            ["", "gpt-4", "m-50", "m-x-1", "replay-", "replay-../x", "replay-a/b", "m-1-1+x"]
-        {
+        for name in [
+            "",
+            "gpt-4",
+            "m-50",
+            "m-x-1",
+            "replay-",
+            "replay-../x",
+            "replay-a/b",
+            "m-1-1+x",
+            "app-1-s:x",
+        ] {
             assert!(name.parse::<Model>().is_err(), "{name}");
         }
     }

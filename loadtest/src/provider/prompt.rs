@@ -9,6 +9,7 @@ const FILES: &str = "Current files:";
 const REQUEST: &str = "Request:";
 const CUT_OFF: &str =
     "Your answer was cut off. These files of it are complete; do not write them again:";
+const PLAN: &str = "This plan for it was agreed on. Build what it says:";
 const GO_ON: &str = "Write the rest of the answer now.";
 
 /// What a prompt says.
@@ -20,6 +21,8 @@ pub struct Prompt {
     pub files: Tree,
     /// The user's words.
     pub request: String,
+    /// The plan that was agreed on, and what the user said to it.
+    pub plan: Option<String>,
     /// What an answer that was cut off has done; none: this call begins an answer.
     pub cut_off: Option<Done>,
 }
@@ -62,8 +65,12 @@ pub fn read(system: &str, user: &str) -> Result<Prompt, PromptError> {
     let tag = find_tag(system).ok_or(PromptError::NoTag)?;
     let mut lines = Lines { tag: &tag, lines: user.split_inclusive('\n').collect(), at: 0 };
     let files = lines.files()?;
-    let (request, cut_off) = lines.request()?;
-    Ok(Prompt { tag: tag.clone(), files, request, cut_off })
+    let (words, cut_off) = lines.request()?;
+    let (request, plan) = match words.split_once(&format!("\n\n{PLAN}\n")) {
+        Some((request, plan)) => (request.trim_end_matches('\n').to_owned(), Some(plan.to_owned())),
+        None => (words, None),
+    };
+    Ok(Prompt { tag: tag.clone(), files, request, plan, cut_off })
 }
 
 /// The first `@@` + six characters of base32 + space.
@@ -223,6 +230,14 @@ mod tests {
         assert_eq!(prompt.request, "make it\n blue ");
         assert_eq!(prompt.tag, "abc234");
         assert_eq!(prompt.cut_off, None);
+    }
+
+    #[test]
+    fn a_plan_is_told_from_the_words() {
+        let user = format!("Request:\nmake it\n\n{PLAN}\nOverview: x\n\nThe user adds");
+        let prompt = read(SYSTEM, &user).unwrap();
+        assert_eq!(prompt.request, "make it");
+        assert_eq!(prompt.plan.as_deref(), Some("Overview: x\n\nThe user adds"));
     }
 
     #[test]
