@@ -13,9 +13,9 @@ use super::{
 use std::fmt::Write as _;
 
 /// How every answer begins.
-const WHO: &str = "This is Greenroom's built-in stand-in, not a model";
+pub(super) const WHO: &str = "This is Greenroom's built-in stand-in, not a model";
 /// What it can change.
-const KNOWN: &str = "It knows these changes, in plain words: dark, light or system theme; a colour \
+pub(super) const KNOWN: &str = "It knows these changes, in plain words: dark, light or system theme; a colour \
     (red, green, blue, …); larger or smaller text; another title; a search box, due dates, \
     priorities, a timer, a theme switch, a print button, shuffled questions, each to add or \
     remove; more columns or tasks; deleting and moving files. For anything else, connect a model.";
@@ -174,7 +174,7 @@ impl Answer {
 }
 
 /// Whether a request is for another app than the project has: "Make a quiz about …".
-fn asks_for_another(request: &str, kind: Option<Kind>) -> bool {
+pub(super) fn asks_for_another(request: &str, kind: Option<Kind>) -> bool {
     let words = words(request);
     let start = words.get(..words.len().min(4)).unwrap_or_default();
     let builds = has_any(start, &["make", "build", "create", "generate", "write"]);

@@ -10,6 +10,8 @@
 //!                                                 └ demand -> change (edits) ┴ tree -> text -> pace
 //! ```
 //!
+//! Asked by the hub, it says what it would write, by the same words: see `hub`.
+//!
 //! A file that changes in a few places is edited, as a model would: see `blocks`.
 
 mod answer;
@@ -21,6 +23,7 @@ mod change;
 mod demand;
 mod edit;
 mod feature;
+mod hub;
 mod kind;
 mod links;
 mod look;
@@ -32,7 +35,10 @@ mod template;
 mod tree;
 mod words;
 
-use greenroom_actors::port::{BoxFuture, DeltaStream, Provider, ProviderError, Request};
+use greenroom_actors::{
+    port::{BoxFuture, DeltaStream, Provider, ProviderError, Request},
+    run::hub::Asked,
+};
 use greenroom_protocol::event::{Usage, UsageSource};
 use pace::Pace;
 use serde::Deserialize;
@@ -94,7 +100,10 @@ impl Provider for Demo {
         };
         Box::pin(async move {
             let start = Instant::now();
-            let text = answer::write(&request::Prompt::read(&request.messages));
+            let text = match Asked::read(&request.messages) {
+                Some(asked) => hub::write(&asked),
+                None => answer::write(&request::Prompt::read(&request.messages)),
+            };
             let asked = request.messages.iter().map(|message| message.content.len()).sum();
             let usage = usage(asked, text.len());
             let stream: DeltaStream = Box::pin(pace::stream(text, usage, pace, start));

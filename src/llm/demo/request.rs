@@ -1,6 +1,9 @@
 //! Reads the engine's prompt: the marker's tag, the files, the request, and what is already done.
 
-use greenroom_actors::port::{Message, Role};
+use greenroom_actors::{
+    port::{Message, Role},
+    run::hub::Planned,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Begins the user's prompt in the last message.
@@ -76,7 +79,13 @@ fn read_last(tag: Option<&str>, text: &str) -> Prompt {
     while let Some((line, after)) = next_line(rest) {
         if line == REQUEST {
             let (request, done) = split_cut_off(tag, after);
-            prompt.request = request.trim().to_owned();
+            prompt.request = match Planned::read(request) {
+                // The plan is the stand-in's own, made of the prompt.
+                Some(Planned { prompt, remark, .. }) => {
+                    format!("{prompt}\n{remark}").trim().to_owned()
+                }
+                None => request.trim().to_owned(),
+            };
             prompt.done = done;
             return prompt;
         }
