@@ -144,13 +144,23 @@ pub fn apply(steps: &[Step], files: &Tree) -> Tree {
     after
 }
 
-/// What is left of an answer that was cut off: the steps that are not done.
+/// What is left of an answer that was cut off: the steps that are not done. One that was stopped
+/// for more words is another answer now, whose steps may be done by chance alone.
 ///
 /// # Errors
 /// What the prompt calls done and the answer never said.
-pub fn rest(steps: Vec<Step>, prompt: &Prompt) -> Result<Vec<Step>, String> {
+pub fn rest(mut steps: Vec<Step>, prompt: &Prompt) -> Result<Vec<Step>, String> {
     let Some(done) = &prompt.cut_off else { return Ok(steps) };
     let mut done = done.clone();
+    if prompt.steered {
+        steps.retain(|step| match step {
+            Step::Say(_) => true,
+            Step::Write { path, content } => done.written.get(path) != Some(content),
+            Step::Delete(path) => !done.deleted.contains(path),
+            Step::Move(from, to) => !done.moved.contains(&(from.clone(), to.clone())),
+        });
+        return Ok(steps);
+    }
     let mut left = vec![Step::Say("I go on.\n".to_owned())];
     for step in steps {
         let is_done = match &step {

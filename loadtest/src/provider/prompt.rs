@@ -9,6 +9,9 @@ const FILES: &str = "Current files:";
 const REQUEST: &str = "Request:";
 const CUT_OFF: &str =
     "Your answer was cut off. These files of it are complete; do not write them again:";
+const STEERED: &str = "The end of the request was said while you answered. These files of your \
+                       answer are complete; change those that it concerns, and do not write the \
+                       others again:";
 const PLAN: &str = "This plan for it was agreed on. Build what it says:";
 const GO_ON: &str = "Write the rest of the answer now.";
 
@@ -25,6 +28,8 @@ pub struct Prompt {
     pub plan: Option<String>,
     /// What an answer that was cut off has done; none: this call begins an answer.
     pub cut_off: Option<Done>,
+    /// Whether it was stopped for what was said meanwhile, which the user's words end with.
+    pub steered: bool,
 }
 
 /// What an answer that was cut off has done.
@@ -65,12 +70,12 @@ pub fn read(system: &str, user: &str) -> Result<Prompt, PromptError> {
     let tag = find_tag(system).ok_or(PromptError::NoTag)?;
     let mut lines = Lines { tag: &tag, lines: user.split_inclusive('\n').collect(), at: 0 };
     let files = lines.files()?;
-    let (words, cut_off) = lines.request()?;
+    let (words, cut_off, steered) = lines.request()?;
     let (request, plan) = match words.split_once(&format!("\n\n{PLAN}\n")) {
         Some((request, plan)) => (request.trim_end_matches('\n').to_owned(), Some(plan.to_owned())),
         None => (words, None),
     };
-    Ok(Prompt { tag: tag.clone(), files, request, plan, cut_off })
+    Ok(Prompt { tag: tag.clone(), files, request, plan, cut_off, steered })
 }
 
 /// The first `@@` + six characters of base32 + space.
@@ -155,16 +160,18 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The request, and what is done where the answer was cut off.
-    fn request(&mut self) -> Result<(String, Option<Done>), PromptError> {
+    /// The request, and what is done where the answer was cut off or, as told last, stopped.
+    fn request(&mut self) -> Result<(String, Option<Done>, bool), PromptError> {
         let rest = self.lines.get(self.at..).unwrap_or_default();
         // The last such line: the user's words may hold one too.
-        let cut_off = rest.iter().rposition(|line| line.trim_end_matches('\n') == CUT_OFF);
+        let heading = |line: &&str| matches!(line.trim_end_matches('\n'), CUT_OFF | STEERED);
+        let cut_off = rest.iter().rposition(heading);
         let words = rest.get(..cut_off.unwrap_or(rest.len())).unwrap_or_default().concat();
         let request = words.trim_end_matches('\n').to_owned();
-        let Some(offset) = cut_off else { return Ok((request, None)) };
+        let Some(offset) = cut_off else { return Ok((request, None, false)) };
+        let steered = rest.get(offset).is_some_and(|line| line.starts_with(STEERED));
         self.at += offset + 1;
-        Ok((request, Some(self.done()?)))
+        Ok((request, Some(self.done()?), steered))
     }
 
     fn done(&mut self) -> Result<Done, PromptError> {
@@ -248,10 +255,20 @@ mod tests {
         );
         let prompt = read(SYSTEM, &user).unwrap();
         let done = prompt.cut_off.unwrap();
-        assert_eq!(prompt.request, "hi");
+        assert_eq!((prompt.request.as_str(), prompt.steered), ("hi", false));
         assert_eq!(done.written, Tree::from([("a".into(), "x\n".into())]));
         assert_eq!(done.deleted, BTreeSet::from(["b b".into()]));
         assert_eq!(done.moved, BTreeSet::from([("c".into(), "d d".into())]));
+    }
+
+    #[test]
+    fn a_call_with_what_was_said_meanwhile_is_told_from_one_after_a_cut() {
+        let user = format!(
+            "Request:\nhi\n\nin green\n{STEERED}\n@@abc234 done a\nx\n@@abc234 end\n{GO_ON}"
+        );
+        let prompt = read(SYSTEM, &user).unwrap();
+        assert_eq!((prompt.request.as_str(), prompt.steered), ("hi\n\nin green", true));
+        assert_eq!(prompt.cut_off.unwrap().written.len(), 1);
     }
 
     #[test]

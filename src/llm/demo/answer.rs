@@ -37,6 +37,7 @@ pub(super) fn write(prompt: &Prompt) -> String {
     let answer = Answer::to(prompt);
     match &prompt.done {
         None => answer.text(tag),
+        Some(done) if prompt.steered => answer.taken_up(done).text(tag),
         Some(done) => answer.rest(done).text(tag),
     }
 }
@@ -131,7 +132,7 @@ impl Answer {
         let all = self.steps.len();
         let is_done = |step: &Step| {
             done.iter().any(|done| match (step, done) {
-                (Step::Write { path, .. } | Step::Edit { path, .. }, Done::Wrote(wrote)) => {
+                (Step::Write { path, .. } | Step::Edit { path, .. }, Done::Wrote(wrote, _)) => {
                     path == wrote
                 }
                 (Step::Delete(path), Done::Deleted(deleted)) => path == deleted,
@@ -152,6 +153,32 @@ impl Answer {
         Self { prose, steps }
     }
 
+    /// What is left of the answer to all that was said, where a part of it was done before the last
+    /// of it: files that come out otherwise now are written once more.
+    fn taken_up(self, done: &[Done]) -> Self {
+        let left = |step: Step| match step {
+            Step::Write { path, content } | Step::Edit { path, content, .. }
+                if wrote(done, &path).is_some() =>
+            {
+                let same = wrote(done, &path).flatten() == Some(&content);
+                (!same).then_some(Step::Write { path, content })
+            }
+            Step::Delete(path) if done.contains(&Done::Deleted(path.clone())) => None,
+            Step::Move(from, to) if done.contains(&Done::Moved(from.clone(), to.clone())) => None,
+            step => Some(step),
+        };
+        let steps: Vec<_> = self.steps.into_iter().filter_map(left).collect();
+        let prose = if steps.is_empty() {
+            format!("{WHO}: what was said meanwhile changes nothing of what it has written.")
+        } else {
+            format!(
+                "{WHO}: it takes up what was said meanwhile and goes on with {}.",
+                names(&steps)
+            )
+        };
+        Self { prose, steps }
+    }
+
     fn text(&self, tag: &str) -> String {
         let mut text = format!("{}\n", self.prose);
         for step in &self.steps {
@@ -160,7 +187,7 @@ impl Answer {
                 Step::Write { path, content } => {
                     write!(text, "\n@@{tag} write {}\n{content}@@{tag} end\n", quote(path))
                 }
-                Step::Edit { path, blocks } => {
+                Step::Edit { path, blocks, .. } => {
                     write!(text, "\n@@{tag} edit {}\n{blocks}@@{tag} end\n", quote(path))
                 }
                 Step::Delete(path) => write!(text, "\n@@{tag} delete {}\n", quote(path)),
@@ -171,6 +198,14 @@ impl Answer {
         }
         text
     }
+}
+
+/// Whether a file was written, and its content, where that is known.
+fn wrote<'a>(done: &'a [Done], path: &str) -> Option<Option<&'a String>> {
+    done.iter().find_map(|done| match done {
+        Done::Wrote(wrote, content) if wrote == path => Some(content.as_ref()),
+        Done::Wrote(..) | Done::Deleted(_) | Done::Moved(..) => None,
+    })
 }
 
 /// Whether a request is for another app than the project has: "Make a quiz about …".

@@ -11,6 +11,11 @@ const REQUEST: &str = "Request:";
 /// Begins the part about an answer that was cut off.
 const CUT_OFF: &str =
     "Your answer was cut off. These files of it are complete; do not write them again:";
+/// Begins the part about an answer that was stopped for what was said meanwhile, which the prompt
+/// ends with.
+const STEERED: &str = "The end of the request was said while you answered. These files of your \
+                       answer are complete; change those that it concerns, and do not write the \
+                       others again:";
 /// Ends that part.
 const GO_ON: &str = "Write the rest of the answer now.";
 /// Letters of a tag.
@@ -31,13 +36,15 @@ pub(super) struct Prompt {
     pub omitted: BTreeSet<String>,
     /// What an answer that was cut off has done, if this call goes on with one.
     pub done: Option<Vec<Done>>,
+    /// Whether it was stopped for what was said meanwhile.
+    pub steered: bool,
 }
 
 /// One step of an answer that was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    /// The file was written.
-    Wrote(String),
+    /// The file was written; its content, where it is shown.
+    Wrote(String, Option<String>),
     /// The file was deleted.
     Deleted(String),
     /// The file was moved, from here to there.
@@ -78,7 +85,7 @@ fn read_last(tag: Option<&str>, text: &str) -> Prompt {
     let mut rest = text;
     while let Some((line, after)) = next_line(rest) {
         if line == REQUEST {
-            let (request, done) = split_cut_off(tag, after);
+            let (request, heading, done) = split_cut_off(tag, after);
             prompt.request = match Planned::read(request) {
                 // The plan is the stand-in's own, made of the prompt.
                 Some(Planned { prompt, remark, .. }) => {
@@ -87,6 +94,7 @@ fn read_last(tag: Option<&str>, text: &str) -> Prompt {
                 None => request.trim().to_owned(),
             };
             prompt.done = done;
+            prompt.steered = heading == STEERED;
             return prompt;
         }
         rest = after;
@@ -105,20 +113,20 @@ fn read_last(tag: Option<&str>, text: &str) -> Prompt {
     prompt
 }
 
-/// Splits the part about an answer that was cut off from the user's prompt.
+/// Splits the part about an answer that was cut off, and its first line, from the user's prompt.
 ///
-/// The user may have typed its first line as well: it counts only where all that follows fits.
-fn split_cut_off<'a>(tag: Option<&str>, text: &'a str) -> (&'a str, Option<Vec<Done>>) {
+/// The user may have typed that line as well: it counts only where all that follows fits.
+fn split_cut_off<'a>(tag: Option<&str>, text: &'a str) -> (&'a str, &'a str, Option<Vec<Done>>) {
     let mut at = 0;
     while let Some((line, after)) = text.get(at..).and_then(next_line) {
-        if line == CUT_OFF
+        if matches!(line, CUT_OFF | STEERED)
             && let Some(done) = read_done(tag, after)
         {
-            return (text.get(..at).unwrap_or_default(), Some(done));
+            return (text.get(..at).unwrap_or_default(), line, Some(done));
         }
         at = text.len() - after.len();
     }
-    (text, None)
+    (text, "", None)
 }
 
 fn read_done(tag: Option<&str>, text: &str) -> Option<Vec<Done>> {
@@ -132,10 +140,11 @@ fn read_done(tag: Option<&str>, text: &str) -> Option<Vec<Done>> {
         }
         match marker(tag, line)? {
             ("done", path) => {
-                done.push(Done::Wrote(one_path(path)?));
-                rest = block(tag, rest).1;
+                let (content, after) = block(tag, rest);
+                done.push(Done::Wrote(one_path(path)?, Some(content)));
+                rest = after;
             }
-            ("omitted", path) => done.push(Done::Wrote(omitted(path)?)),
+            ("omitted", path) => done.push(Done::Wrote(omitted(path)?, None)),
             ("deleted", path) => done.push(Done::Deleted(one_path(path)?)),
             ("moved", both) => match paths(both).as_slice() {
                 [from, to] => done.push(Done::Moved(from.clone(), to.clone())),
@@ -260,12 +269,22 @@ mod tests {
         assert_eq!(
             prompt.done,
             Some(vec![
-                Done::Wrote("index.html".into()),
-                Done::Wrote("app.js".into()),
+                Done::Wrote("index.html".into(), Some(format!("{CUT_OFF}\n"))),
+                Done::Wrote("app.js".into(), None),
                 Done::Deleted("old file".into()),
                 Done::Moved("a.css".into(), "b c.css".into()),
             ])
         );
+    }
+
+    #[test]
+    fn an_answer_that_was_stopped_for_more_words_is_told_from_one_that_was_cut_off() {
+        let prompt = read(&format!(
+            "Request:\na quiz\n\nin green\n{STEERED}\n@@abc234 done a\nx\n@@abc234 end\n{GO_ON}"
+        ));
+
+        assert_eq!((prompt.request.as_str(), prompt.steered), ("a quiz\n\nin green", true));
+        assert_eq!(prompt.done, Some(vec![Done::Wrote("a".into(), Some("x\n".into()))]));
     }
 
     #[test]

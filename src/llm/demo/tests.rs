@@ -353,6 +353,35 @@ fn words_of_the_user_cannot_break_the_page() {
 }
 
 #[test]
+fn what_is_said_after_any_file_is_taken_up_by_those_that_it_concerns() {
+    let base = build(TODO);
+    for (files, request, said) in [
+        (Files::new(), TODO, "in green"),
+        (Files::new(), "a quiz", "about volcanoes, please"),
+        (base, "add due dates", "make it dark"),
+    ] {
+        let whole = ask(&files, request);
+        let both = format!("{request}\n\n{said}");
+        let expected = apply(&files, &ask(&files, &both).ops);
+        assert_ne!(apply(&files, &whole.ops), expected);
+        for cut in 1..=whole.ops.len() {
+            let (done, _) = whole.ops.split_at(cut);
+            let mut messages = prompt("zzzz77", &files, &both, Some(done));
+            let last = messages.last_mut().unwrap();
+            last.content = last.content.replace(
+                "Your answer was cut off. These files of it are complete; do not write them again:",
+                "The end of the request was said while you answered. These files of your answer \
+                 are complete; change those that it concerns, and do not write the others again:",
+            );
+            let rest = read(&answer_to(&messages), "zzzz77");
+            assert_eq!(apply(&apply(&files, done), &rest.ops), expected, "{said}, after {cut}");
+            let again = rest.ops.iter().filter(|op| done.contains(op)).count();
+            assert_eq!(again, 0, "what stays is not written again");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_was_cut_off_at_any_file_ends_with_the_same_files() {
     let groceries = build(TODO);
     let moved =

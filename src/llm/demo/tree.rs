@@ -19,6 +19,8 @@ pub(super) enum Step {
         path: String,
         /// The blocks of the edit.
         blocks: String,
+        /// Its content after them.
+        content: String,
     },
     /// Deletes a file.
     Delete(String),
@@ -104,7 +106,7 @@ impl Tree {
         changed.sort_by_key(|(path, _)| rank(path));
         steps.extend(changed.into_iter().map(|(path, content)| {
             match saved.get(&path).and_then(|before| blocks(before, &content)) {
-                Some(blocks) => Step::Edit { path, blocks },
+                Some(blocks) => Step::Edit { path, blocks, content },
                 None => Step::Write { path, content },
             }
         }));
@@ -164,7 +166,8 @@ mod tests {
         assert_eq!(steps[0], Step::Move("a.js".into(), "b.js".into()));
         let blocks = "<<<<<<< SEARCH\na line that stays\none\n=======\na line that stays\ntwo\n\
             >>>>>>> REPLACE\n";
-        assert_eq!(steps[1], Step::Edit { path: "b.js".into(), blocks: blocks.into() });
+        let (path, blocks) = ("b.js".into(), blocks.into());
+        assert_eq!(steps[1], Step::Edit { path, blocks, content: long("two") });
     }
 
     #[test]

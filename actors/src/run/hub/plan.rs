@@ -71,17 +71,21 @@ pub struct Planned<'a> {
     pub prompt: &'a str,
     /// The plan's text.
     pub plan: &'a str,
-    /// What the user said to it.
+    /// What the user said to it, and to the run meanwhile.
     pub remark: &'a str,
 }
 
 impl<'a> Planned<'a> {
-    /// Reads what [`planned_request`] made; none: there is no plan in it.
+    /// Reads what [`planned_request`] made, with what was added to its end on lines of their own;
+    /// none: there is no plan in it.
     #[must_use]
     pub fn read(request: &'a str) -> Option<Self> {
-        let (prompt, plan) = request.split_once(&format!("\n\n{PLAN}\n"))?;
-        let parts = plan.split_once(&format!("\n{REMARK}\n"));
-        let (plan, remark) = parts.unwrap_or((plan, ""));
+        let (prompt, rest) = request.split_once(&format!("\n\n{PLAN}\n"))?;
+        // No line of a plan is empty.
+        let end = rest.find("\n\n").map_or(rest.len(), |end| end + 1);
+        let (plan, remark) = rest.split_at(end);
+        let remark = remark.trim();
+        let remark = remark.strip_prefix(REMARK).unwrap_or(remark).trim_start();
         Some(Self { prompt, plan, remark })
     }
 }

@@ -363,6 +363,8 @@ fn a_plan_is_shown_one_line_an_item() {
     assert_eq!(Planned::read(&request), Some(read));
     let request = planned_request("a board", &spec, "");
     assert_eq!(Planned::read(&request), Some(Planned { remark: "", ..read }));
+    let steered = request + "\n\nlarger";
+    assert_eq!(Planned::read(&steered), Some(Planned { remark: "larger", ..read }));
     assert_eq!(Planned::read("a board"), None);
 }
 
