@@ -5,14 +5,13 @@ use super::{
     context::route,
     idempotency::{Key, replayed},
     reply, reply_raw,
-    sessions::{SessionView, view},
+    sessions::{SessionView, begun, view},
 };
 use greenroom_protocol::{
-    error::Reason,
     id::{Seq, SessionId},
     method::{DiffPage, Method as Call, SessionDiff, SessionFork, SessionRollback},
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -95,21 +94,8 @@ async fn fork(context: Arc<Context>, asked: Asked) -> Result<Response, Problem> 
     asked.no_query()?;
     let (parent, key) = (asked.session()?, Key::of(&asked, principal)?);
     let NewFork { at, title, session } = asked.json(context.body_wait).await?;
-    // The id that the client chose is as good as a key.
-    let key = key.or(session.map(|session| session.to_string()));
-    let session = session.unwrap_or_else(|| key.session());
-    let call = Call::SessionFork(session, key.command(), SessionFork { parent, at, title });
-    let done = context.engine.call(principal, call).await.map_err(|error| {
-        if key.is_given || error.reason != Reason::IdempotencyConflict {
-            return Problem::from(error);
-        }
-        let detail = "there is another session of this id; choose another id";
-        Problem::new(StatusCode::CONFLICT, "session_exists", detail)
-    })?;
-    let mut response = reply(StatusCode::CREATED, &view(&done)?);
-    let location = HeaderValue::from_str(&format!("/api/v1/sessions/{session}"));
-    response.headers_mut().extend(location.ok().map(|address| (header::LOCATION, address)));
-    Ok(replayed(response, done.duplicate))
+    let fork = SessionFork { parent, at, title };
+    begun(&context, key, session, |session, cid| Call::SessionFork(session, cid, fork)).await
 }
 
 async fn roll_back(context: Arc<Context>, asked: Asked) -> Result<Response, Problem> {

@@ -16,7 +16,7 @@ const KEY_BYTES_MAX: usize = 255;
 /// A request's name for what it asks, by which a repeat of it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    principal: Principal,
+    pub(super) principal: Principal,
     text: Option<String>,
     /// Whether the request has one.
     pub(super) is_given: bool,

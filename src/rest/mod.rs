@@ -30,6 +30,7 @@ mod openapi;
 mod origin;
 mod pattern;
 mod problem;
+mod requests;
 mod route;
 mod runs;
 mod sessions;
@@ -67,6 +68,7 @@ pub fn public_routes(context: Context, limits: &Arc<Limits>) -> Vec<Route> {
     routes.extend(sessions::session_routes(&context));
     routes.extend(branches::branch_routes(&context));
     routes.extend(runs::run_routes(&context));
+    routes.extend(requests::request_routes(&context));
     routes.extend(events::event_routes(&context));
     routes.extend(history::history_routes(&context));
     routes.extend(files::file_routes(&context));

@@ -12,7 +12,7 @@ use greenroom_actors::Done;
 use greenroom_protocol::{
     error::{ErrorBody, Reason},
     frame::{OpenRun, Status},
-    id::{Epoch, Seq, SessionId},
+    id::{CommandId, Epoch, Seq, SessionId},
     method::{Method as Call, Parent, SessionCreate, SessionInfo, SessionList, SessionPage},
 };
 use http::{HeaderValue, Method, StatusCode, header};
@@ -74,6 +74,9 @@ pub(super) struct SessionView {
     /// Where it was forked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
+    /// Number of the request for input that it waits with; not said in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<u32>,
 }
 
 /// A page of sessions, newest first.
@@ -91,8 +94,20 @@ impl From<SessionInfo> for SessionView {
         let SessionInfo { session, epoch, head, title, status, run, commit, .. } = info;
         let (cursor, created_at) =
             (format!("{epoch}.{head}"), Utc::of_ms(info.created_at).to_string());
-        let parent = info.parent;
-        Self { session, title, status, epoch, head, cursor, run, commit, created_at, parent }
+        let (parent, request) = (info.parent, info.request);
+        Self {
+            session,
+            title,
+            status,
+            epoch,
+            head,
+            cursor,
+            run,
+            commit,
+            created_at,
+            parent,
+            request,
+        }
     }
 }
 
@@ -158,15 +173,26 @@ async fn create(context: Arc<Context>, asked: Asked) -> Result<Response, Problem
     asked.no_query()?;
     let key = Key::of(&asked, principal)?;
     let NewSession { title, session } = asked.json(context.body_wait).await?;
+    let create = SessionCreate { title };
+    begun(&context, key, session, |session, cid| Call::SessionCreate(session, cid, create)).await
+}
+
+/// Begins a session under the id that the client chose, or else under its key's.
+pub(super) async fn begun(
+    context: &Context,
+    key: Key,
+    chosen: Option<SessionId>,
+    call: impl FnOnce(SessionId, CommandId) -> Call,
+) -> Result<Response, Problem> {
     // The id that the client chose is as good as a key.
-    let key = key.or(session.map(|session| session.to_string()));
-    let session = session.unwrap_or_else(|| key.session());
-    let call = Call::SessionCreate(session, key.command(), SessionCreate { title });
-    let done = context.engine.call(principal, call).await.map_err(|error| {
+    let key = key.or(chosen.map(|session| session.to_string()));
+    let session = chosen.unwrap_or_else(|| key.session());
+    let call = call(session, key.command());
+    let done = context.engine.call(key.principal, call).await.map_err(|error| {
         if key.is_given || error.reason != Reason::IdempotencyConflict {
             return Problem::from(error);
         }
-        let detail = "there is a session of this id with another title; choose another id";
+        let detail = "there is another session of this id; choose another id";
         Problem::new(StatusCode::CONFLICT, "session_exists", detail)
     })?;
     let mut response = reply(StatusCode::CREATED, &view(&done)?);

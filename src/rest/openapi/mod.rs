@@ -228,6 +228,7 @@ fn link(Link { operation, place }: &Link) -> Value {
 fn place(name: &str) -> Value {
     let (pattern, description) = match name {
         "session" => ("^ses_[0-9a-f]{32}$", "The session"),
+        "request" => ("^[0-9]{1,9}$", "Number of the request for input within the session"),
         "run" => ("^(run|cmd)_[0-9a-f]{32}$", "The run, or the command that starts it or will"),
         _ => (
             "^[^/\\u0000]+(/[^/\\u0000]+)*$",

@@ -23,7 +23,8 @@ async fn ask(
     places: [&str; 2],
 ) -> Reply {
     let path = path.trim_start_matches("/api/v1").replace("{session}", session);
-    let path = path.replace("{run}", places[0]).replace("{path}", places[1]);
+    let path =
+        path.replace("{run}", places[0]).replace("{path}", places[1]).replace("{request}", "1");
     let mut ask = server.rest(method, &path);
     if let Some(user) = user {
         ask = ask.by(user);
@@ -32,6 +33,7 @@ async fn ask(
         ask = ask.json(&match operation["operationId"].as_str() {
             Some("forkSession") => json!({}),
             Some("rollBackSession") => json!({ "to": 1 }),
+            Some("respond") => json!({ "accept": true, "text": "mine" }),
             _ => json!({ "input": "mine now" }),
         });
     }
