@@ -132,6 +132,9 @@ fn check_end(run: &RunStory, session: &SessionHistory, history: &History) -> Res
             Ok(())
         }
         Outcome::Cancelled => Err(format!("{id} is cancelled and nobody asked for it")),
+        Outcome::Steered if !calls.is_empty() => {
+            Err(format!("{id} was taken up by another run, and called: {}", shown(&calls)))
+        }
         Outcome::Interrupted | Outcome::Steered => Ok(()),
         Outcome::Failed => {
             let reason = error.as_ref().map(|error| error.reason);

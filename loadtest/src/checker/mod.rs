@@ -9,6 +9,7 @@ mod history;
 mod ledger;
 mod observer;
 mod provider;
+mod request;
 mod story;
 mod transcript;
 mod tree;

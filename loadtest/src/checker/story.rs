@@ -1,13 +1,16 @@
 //! Reads a log as a story: its runs, what each said and did to the files.
 
-use super::violation::{Rule, Violation};
+use super::{
+    request::Requests,
+    violation::{Rule, Violation},
+};
 use crate::provider::{
     app::{self, Step},
     prompt::Tree,
 };
 use greenroom_protocol::{
     error::ErrorBody,
-    event::{Event, Notice, Outcome},
+    event::{Event, Notice, Outcome, StepName},
     frame::Entry,
     id::{CommandId, PartId, RunId, Seq, SessionId},
 };
@@ -43,6 +46,10 @@ pub struct RunStory {
     pub text: String,
     /// The model asked for.
     pub model: Option<String>,
+    /// The run that it was said to.
+    pub steers: Option<RunId>,
+    /// It has planned and not generated: nothing is to be written.
+    pub is_planning: bool,
     /// The committed files when it began.
     pub base: Tree,
     /// Its attempts; none: it never began.
@@ -79,6 +86,7 @@ struct Reader<'a> {
     parts: BTreeMap<PartId, OpenPart>,
     last_part: PartId,
     seq: Seq,
+    requests: Requests,
     /// The files of each commit.
     commits: BTreeMap<String, Tree>,
 }
@@ -94,6 +102,7 @@ pub(super) fn read(session: SessionId, log: &[Entry], found: &mut Vec<Violation>
         commits: BTreeMap::new(),
         last_part: PartId::default(),
         seq: Seq::START,
+        requests: Requests::default(),
     };
     for entry in log {
         if entry.seq != reader.seq.next() {
@@ -109,12 +118,20 @@ pub(super) fn read(session: SessionId, log: &[Entry], found: &mut Vec<Violation>
             reader.wrong(Rule::OneEnd, what);
         }
     }
+    let end = reader.requests.end();
+    reader.must(Rule::OneAnswer, end);
     reader.story
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, rule: Rule, what: impl Into<String>) {
         self.found.push(Violation::new(rule, self.session, what));
+    }
+
+    fn must(&mut self, rule: Rule, kept: Result<(), String>) {
+        if let Err(what) = kept {
+            self.wrong(rule, what);
+        }
     }
 
     fn entry(&mut self, Entry { seq, ts, event }: &Entry) {
@@ -125,9 +142,22 @@ impl Reader<'_> {
                     self.wrong(Rule::OneEffect, format!("entry {seq} creates the session again"));
                 }
             }
-            Event::InputUser { run, cid, text, model, .. } => {
+            Event::InputUser { run, cid, text, model, steers, answers, .. } => {
+                let kept = self.requests.goes_on(seq, *run, *answers);
+                self.must(Rule::OneAnswer, kept);
                 self.input(*run, *cid, (seq, us), text, model.as_ref());
+                self.steers(*run, *steers);
             }
+            Event::InputRequested { request, run, .. } => {
+                self.must_be_active(*run, "input.requested");
+                let kept = self.requests.asked(seq, *request);
+                self.must(Rule::OneAnswer, kept);
+            }
+            Event::InputResolved { request, answered, run, .. } => {
+                let kept = self.requests.resolved(seq, *request, *answered, *run);
+                self.must(Rule::OneAnswer, kept);
+            }
+            Event::StepStarted { name } => self.step_started(*name),
             Event::RunStarted { run, .. } => self.started(*run),
             Event::RunRecovering { run, attempt, superseded_from } => {
                 self.recovering(*run, *attempt, *superseded_from);
@@ -165,12 +195,9 @@ impl Reader<'_> {
             Event::Notice { .. }
             | Event::SessionForked { .. }
             | Event::ToolReady { .. }
-            | Event::InputRequested { .. }
-            | Event::InputResolved { .. }
             | Event::RunClassified { .. }
             | Event::RunPlanned { .. }
             | Event::RunQuoted { .. }
-            | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::CreditsHeld { .. }
             | Event::CreditsSettled { .. }
@@ -236,12 +263,29 @@ impl Reader<'_> {
             accepted_us,
             text: text.to_owned(),
             model: model.cloned(),
+            steers: None,
+            is_planning: false,
             base: Tree::new(),
             attempts: Vec::new(),
             steps: Vec::new(),
             committed: false,
             end: None,
         });
+    }
+
+    /// A run was said to another one, which must be under way.
+    fn steers(&mut self, run: RunId, steers: Option<RunId>) {
+        let Some(current) = steers else { return };
+        self.must_be_active(current, "steering");
+        if let Some(story) = self.story.runs.last_mut().filter(|story| story.run == run) {
+            story.steers = steers;
+        }
+    }
+
+    fn step_started(&mut self, name: StepName) {
+        if let Some(story) = self.active() {
+            story.is_planning = name == StepName::Planning;
+        }
     }
 
     fn started(&mut self, run: RunId) {
@@ -295,6 +339,9 @@ impl Reader<'_> {
     fn finished(&mut self, run: RunId, outcome: Outcome, error: Option<ErrorBody>, us: u64) {
         let seq = self.seq;
         let at = self.index(run);
+        if outcome == Outcome::Steered {
+            self.taken_up(run);
+        }
         match at.and_then(|at| self.story.runs.get_mut(at)) {
             Some(story) if story.end.is_none() => story.end = Some((outcome, error, us)),
             Some(_) => self.wrong(Rule::OneEnd, format!("entry {seq}: {run} ends a second time")),
@@ -305,6 +352,19 @@ impl Reader<'_> {
         if self.active == at {
             self.active = None;
             self.parts.clear();
+        }
+    }
+
+    /// A run ends as steered: it was said to the one under way, and never began itself.
+    fn taken_up(&mut self, run: RunId) {
+        let current = self.active().map(|active| active.run);
+        let story = self.story.runs.iter().find(|story| story.run == run);
+        let is_said = story.is_some_and(|story| story.steers.is_some() && story.steers == current);
+        let began = story.is_some_and(|story| !story.attempts.is_empty());
+        if !is_said || began {
+            let seq = self.seq;
+            let what = format!("entry {seq}: {run} was taken up by {current:?}, began: {began}");
+            self.wrong(Rule::RightEnd, what);
         }
     }
 

@@ -71,6 +71,10 @@ impl Writer {
     }
 
     fn accept(&mut self, n: u128, text: &str) {
+        self.say(n, text, None, None);
+    }
+
+    fn say(&mut self, n: u128, text: &str, steers: Option<RunId>, answers: Option<u32>) {
         let model = Some(format!("app-0-{SEED}"));
         let by = "usr_00000000000000000000000000000001".parse().unwrap();
         let event = Event::InputUser {
@@ -80,8 +84,8 @@ impl Writer {
             text: text.into(),
             model: model.clone(),
             plan: false,
-            steers: None,
-            answers: None,
+            steers,
+            answers,
         };
         let seq = self.add(event);
         let answers = vec![Given::Accepted { run: run_id(n), seq, duplicate: false }];
@@ -490,6 +494,8 @@ fn a_prompt_with_other_files_is_named() {
     history.calls[0].refused = Some("no tag".into());
     assert_eq!(first_rule(&history), Some(Rule::RightPrompt));
 }
+
+mod request;
 
 mod one_attachment {
     use super::*;

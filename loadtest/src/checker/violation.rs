@@ -30,6 +30,9 @@ pub enum Rule {
     AnswersAreTrue,
     /// Every run ends, once, and nothing of it follows.
     OneEnd,
+    /// A request for input is resolved at most once, while it is open; an answer that is accepted
+    /// goes on as the run that it names.
+    OneAnswer,
     /// A run ends as it should.
     RightEnd,
     /// Parts begin, grow and end, in this order; a file's length and hash are those of its text.

@@ -41,6 +41,7 @@ pub use backoff::Backoff;
 pub use calls::{Answer, CALLS_MAX, Ticket, TooManyCalls};
 pub use link::{Begun, Config, Effect, GiveUp, Input, Link, State};
 pub use replica::{
-    Body, Change, End, File, Files, Inconsistency, Keep, Part, PartKind, Replica, Run,
+    Body, Change, End, File, Files, Inconsistency, Keep, Part, PartKind, Quote, Replica, Request,
+    Run, Understood,
 };
 pub use transcript::{Transcript, fnv1a};

@@ -1,6 +1,7 @@
 //! What a session has said so far, built from its events.
 
 mod part;
+mod request;
 
 use super::Transcript;
 use crate::{
@@ -8,8 +9,10 @@ use crate::{
     event::{Event, Notice, Outcome, Stream, Usage},
     frame::Ev,
     id::{CommandId, PartId, RunId, Seq},
+    plan::Spec,
 };
 pub use part::{Body, End, Part, PartKind};
+pub use request::{Quote, Request, Understood};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How much a replica keeps.
@@ -43,6 +46,16 @@ pub struct Run {
     pub usage: Vec<Usage>,
     /// Git id of what it committed.
     pub commit: Option<String>,
+    /// What its prompt was understood as, where a plan was to be made.
+    pub understood: Option<Understood>,
+    /// What is to be built; none with [`Keep::Digests`].
+    pub plan: Option<Box<Spec>>,
+    /// What that is likely to cost.
+    pub quote: Option<Quote>,
+    /// The run that it was said to: it took this up where this one ended as steered.
+    pub steers: Option<RunId>,
+    /// The request for input that it goes on from.
+    pub answers: Option<u32>,
 }
 
 /// A file: its contents and the SHA-256 that the server gave.
@@ -96,6 +109,12 @@ pub enum Inconsistency {
     /// A run ended a second time.
     #[error("{0} ended twice")]
     EndedTwice(RunId),
+    /// A request for input under a number that was used before, or while another one was open.
+    #[error("request {0} was made twice, or while another one was open")]
+    AskedTwice(u32),
+    /// A request for input was resolved that was not open.
+    #[error("request {0} is not open")]
+    NotAsked(u32),
 }
 
 /// Files by path.
@@ -116,6 +135,9 @@ pub struct Replica {
     parts: BTreeMap<PartId, Part>,
     runs: BTreeMap<RunId, Run>,
     current: Option<RunId>,
+    waiting: Option<Request>,
+    /// The highest number of a request that was seen.
+    requests: u32,
     staged: Vec<Change>,
     files: Files,
     commit: Option<String>,
@@ -250,11 +272,6 @@ impl Replica {
             | Event::FileMoved { .. }
             | Event::FilesCommitted { .. }
             | Event::InputUser { .. }
-            | Event::InputRequested { .. }
-            | Event::InputResolved { .. }
-            | Event::RunClassified { .. }
-            | Event::RunPlanned { .. }
-            | Event::RunQuoted { .. }
             | Event::RunStarted { .. }
             | Event::RunRecovering { .. }
             | Event::RunFinished { .. }
@@ -269,6 +286,11 @@ impl Replica {
             | Event::Progress { .. }
             | Event::Error { .. }
             | Event::Unknown => self.apply_whole(&ev.event),
+            Event::InputRequested { .. }
+            | Event::InputResolved { .. }
+            | Event::RunClassified { .. }
+            | Event::RunPlanned { .. }
+            | Event::RunQuoted { .. } => self.apply_request(&ev.event),
         }
     }
 
@@ -289,11 +311,13 @@ impl Replica {
             commit.iter().for_each(|commit| self.set_commit(commit));
         } else if let Event::SessionForked { commit: Some(commit), .. } = event {
             self.set_commit(commit);
-        } else if let Event::InputUser { run, cid, text, .. } = event {
+        } else if let Event::InputUser { run, cid, text, steers, answers, .. } = event {
             let input = if self.keep == Keep::Everything { text.clone() } else { String::new() };
             let seen = self.run(*run);
             seen.cid = Some(*cid);
             seen.input = input;
+            seen.steers = *steers;
+            seen.answers = *answers;
         } else if let Event::RunStarted { run, .. } = event {
             self.current = Some(*run);
             let seen = self.run(*run);

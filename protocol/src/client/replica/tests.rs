@@ -1,9 +1,11 @@
 use super::*;
 use crate::{
     client::Begin,
+    credits::Price,
     error::{Code, Reason},
     event::UsageSource,
     id::{Channel, UserId},
+    plan::{Complexity, InputKind, Intent, Question, Spec},
 };
 use uuid::Uuid;
 
@@ -203,6 +205,79 @@ fn session_run_and_usage_are_noted() {
     assert_eq!(seen.usage, [usage]);
 }
 
+fn requested(request: u32) -> Event {
+    let kind = InputKind::Question;
+    let questions = vec![Question { question: "For whom?".into(), ..Question::default() }];
+    Event::InputRequested { request, run: run(1), kind, text: "Tell me more".into(), questions }
+}
+
+fn resolved(request: u32, answered: bool) -> Event {
+    let run = answered.then(|| run(2));
+    Event::InputResolved { request, answered, by: None, cid: None, text: String::new(), run }
+}
+
+fn said(n: u128, steers: Option<RunId>, answers: Option<u32>) -> Event {
+    Event::InputUser {
+        run: run(n),
+        cid: CommandId::new(Uuid::from_u128(n)),
+        by: UserId::new(Uuid::nil()),
+        text: "hi".into(),
+        model: None,
+        plan: false,
+        steers,
+        answers,
+    }
+}
+
+#[test]
+fn a_session_waits_from_the_request_until_it_is_resolved() {
+    let asks = vec![started(1), requested(1), finished(1, Outcome::Completed)];
+    let mut replica = fed(Keep::Everything, asks.clone());
+    let waiting = replica.waiting().unwrap();
+    assert_eq!((waiting.number, waiting.run, waiting.kind), (1, run(1), InputKind::Question));
+    assert_eq!(waiting.questions[0].question, "For whom?");
+    assert_eq!(replica.current_run(), None, "a run that asks ends");
+    let lean = fed(Keep::Digests, asks);
+    assert!(lean.waiting().unwrap().questions.is_empty());
+
+    feed(&mut replica, vec![resolved(1, true), said(2, None, Some(1))]).unwrap();
+    assert_eq!(replica.waiting(), None);
+    assert_eq!(replica.runs()[&run(2)].answers, Some(1));
+}
+
+#[test]
+fn a_plan_and_its_quote_are_known_of_their_run() {
+    let price = Price { version: "v".into(), model: "m".into(), ..Price::default() };
+    let spec = Spec { overview: "A shop".into(), ..Spec::default() };
+    let (intent, complexity, confidence) = (Intent::CodeGeneration, Complexity::Moderate, 90);
+    let events = vec![
+        started(1),
+        Event::RunClassified { run: run(1), intent, complexity, confidence },
+        Event::RunPlanned { run: run(1), spec: Box::new(spec.clone()) },
+        Event::RunQuoted { run: run(1), price, cost: 5, hold: 9, approved: false },
+    ];
+    let replica = fed(Keep::Everything, events.clone());
+    let seen = &replica.runs()[&run(1)];
+    assert_eq!(seen.understood, Some(Understood { intent, complexity, confidence }));
+    assert_eq!(seen.plan.as_deref(), Some(&spec));
+    let quote = seen.quote.as_ref().unwrap();
+    assert_eq!((quote.cost, quote.hold, quote.approved), (5, 9, false));
+    assert_eq!(fed(Keep::Digests, events).runs()[&run(1)].plan, None);
+}
+
+#[test]
+fn a_run_that_was_steered_into_another_leaves_that_one_going_on() {
+    let mut events = vec![started(1), said(2, Some(run(1)), None)];
+    events.extend(file(1, "a", "A", true));
+    events.push(finished(2, Outcome::Steered));
+    let mut replica = fed(Keep::Everything, events);
+    assert_eq!((replica.current_run(), replica.staged().len()), (Some(run(1)), 1));
+    let steered = &replica.runs()[&run(2)];
+    assert_eq!((steered.steers, steered.outcome), (Some(run(1)), Some(Outcome::Steered)));
+    feed(&mut replica, vec![committed(1, "c1"), finished(1, Outcome::Completed)]).unwrap();
+    assert_eq!(texts(&replica), [("a", "A")]);
+}
+
 #[test]
 fn a_replica_that_begins_in_the_middle_takes_headless_parts() {
     let mut replica = Replica::new(Keep::Everything);
@@ -282,6 +357,10 @@ fn a_log_that_contradicts_itself_is_named() {
     assert_eq!(try_all(vec![start, end, delta]), Inconsistency::NotOpen(part(1)));
     let twice = vec![finished(1, Outcome::Failed), finished(1, Outcome::Failed)];
     assert_eq!(try_all(twice), Inconsistency::EndedTwice(run(1)));
+    let again = vec![requested(1), resolved(1, false), resolved(1, true)];
+    assert_eq!(try_all(again), Inconsistency::NotAsked(1));
+    let second = vec![requested(1), requested(2)];
+    assert_eq!(try_all(second), Inconsistency::AskedTwice(2));
     let mut short = file(1, "a", "AB", true);
     short.remove(1);
     assert_eq!(try_all(short), Inconsistency::Length { part: part(1), held: 0, said: 2 });
