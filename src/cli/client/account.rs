@@ -101,6 +101,15 @@ impl Account {
         )
     }
 
+    /// How to answer what a session waits with.
+    pub(super) fn answer_hint(&self, session: SessionId) -> String {
+        let flags = &self.flags;
+        format!(
+            "answer:  greenroom client respond {session} [TEXT]{flags}\n\
+             decline: greenroom client respond {session} --decline{flags}"
+        )
+    }
+
     /// Base address of the server, for messages.
     pub(super) fn base(&self) -> &str {
         &self.base

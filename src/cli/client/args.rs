@@ -47,7 +47,8 @@ pub(super) enum ClientCommand {
     #[command(after_help = "\
 Examples:
   greenroom client generate \"a todo app with a dark mode\" --out todo
-  greenroom client generate \"add due dates\" --out todo --session ses_0192…")]
+  greenroom client generate \"add due dates\" --out todo --session ses_0192…
+  greenroom client generate \"a shop for tea\" --out shop --plan")]
     Generate(GenerateArgs),
     /// Talk to a session line by line
     Chat(ChatArgs),
@@ -85,6 +86,20 @@ Example:
 Example:
   greenroom client diff ses_0192… | git apply")]
     Diff(DiffArgs),
+    /// Answer what a session waits with: questions, a plan, credits that ran out
+    ///
+    /// What goes on is followed to its end.
+    #[command(after_help = "\
+Examples:
+  greenroom client respond ses_0192…                   go on as planned
+  greenroom client respond ses_0192… \"in blue\"         answer, or go on with a remark
+  greenroom client respond ses_0192… --decline")]
+    Respond(RespondArgs),
+    /// Say something to the run of a session, which takes it up at its next complete file
+    #[command(after_help = "\
+Example:
+  greenroom client steer ses_0192… \"without a server\"")]
+    Steer(SteerArgs),
     /// Cancel the run of a session
     Cancel(CancelArgs),
     /// Write all commits of a session as a bare git repository
@@ -107,6 +122,12 @@ pub(super) struct GenerateArgs {
     /// Model to ask for; without it, the server's choice
     #[arg(long)]
     pub(super) model: Option<String>,
+    /// Show what would be built and what it costs, and go on once that is approved
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Approve what is asked for, except for questions
+    #[arg(long)]
+    pub(super) yes: bool,
     /// Overwrite what is in the folder
     #[arg(long)]
     pub(super) force: bool,
@@ -218,6 +239,34 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "COMMIT")]
     pub(super) to: Option<String>,
     /// Form of the output; JSON: one file a line
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RespondArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// The answer to questions, or a remark on a plan
+    #[arg(conflicts_with = "decline")]
+    pub(super) text: Option<String>,
+    /// Let nothing come of it
+    #[arg(long)]
+    pub(super) decline: bool,
+    /// Form of the output; JSON: the answer of the server alone
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SteerArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(super) session: SessionId,
+    /// What to say
+    pub(super) text: String,
+    /// Form of the output; JSON: the answer of the server alone
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
 }

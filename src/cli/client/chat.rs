@@ -7,6 +7,8 @@ use super::{
     generate::title,
     remote::listing,
     render::Renderer,
+    request::{self, Request, Verdict, verdict},
+    respond::{respond_to, waiting},
     sessions::SessionFiles,
     terminal::{Interrupts, Remarks, size},
 };
@@ -17,13 +19,18 @@ use greenroom_protocol::{
     frame::{After, Status},
     id::{CommandId, Cursor, SessionId},
     method::{Method, OnBusy, RunAccepted, RunCancel, RunStart, SessionCreate, SessionInfo},
+    plan::InputKind,
 };
 use std::{collections::VecDeque, io::IsTerminal as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use uuid::Uuid;
 
-const HELP: &str = "/cancel ends the run, /files lists the files, /quit leaves; anything else is \
-                    sent, and waits where a run is under way";
+const HELP: &str = "/cancel ends the run, /steer WORDS says something to it, /files lists the files, \
+                    /quit leaves; anything else is sent, and waits where a run is under way";
+
+/// What a line is taken for while a plan, or going on, waits for approval.
+const APPROVAL: &str = "y goes on, also with a remark behind it; n does not; other words are a new \
+                        prompt that takes its place";
 
 /// Most commands that wait for an answer; a further line waits in the terminal.
 const ASKED_MAX: usize = 16;
@@ -47,6 +54,7 @@ pub(super) async fn talk(
         begun: false,
         runs: 0,
         asked: VecDeque::new(),
+        request: None,
         renderer: Renderer::new(false, false),
         remarks: Remarks::new(),
         terminal: std::io::stdin().is_terminal(),
@@ -90,6 +98,8 @@ struct Chat {
     runs: usize,
     /// Calls without an answer.
     asked: VecDeque<Ticket>,
+    /// What the session waits with.
+    request: Option<Request>,
     renderer: Renderer,
     remarks: Remarks,
     terminal: bool,
@@ -104,7 +114,10 @@ impl Chat {
         let place = Cursor { epoch: info.epoch, seq: info.head };
         self.driver.attach(self.session, After::Cursor(place));
         self.begun = true;
-        if !matches!(info.status, Status::Idle) {
+        if let Some(request) = waiting(&mut self.driver, &info, &mut |_| {}).await? {
+            output::out(self.renderer.event(&request::event(&request)))?;
+            self.waits(request);
+        } else if !matches!(info.status, Status::Idle | Status::Waiting) {
             self.remarks.line("a run is under way; what you send waits for it");
         }
         Ok(())
@@ -115,13 +128,37 @@ impl Chat {
             "" => {}
             "/cancel" => self.cancel().await?,
             "/files" => self.files().await?,
+            command if command.starts_with("/steer ") => {
+                return self.send(command.trim_start_matches("/steer ").trim(), OnBusy::Steer);
+            }
             command if command.starts_with('/') => self.remarks.line(HELP),
-            prompt => return self.send(prompt),
+            prompt => match self.request.take() {
+                Some(request) => return self.answer(request, prompt),
+                None => return self.send(prompt, OnBusy::Queue),
+            },
         }
         self.prompt()
     }
 
-    fn send(&mut self, prompt: &str) -> Result<(), Failure> {
+    /// A line while the session waits: an answer, or else a new prompt.
+    fn answer(&mut self, request: Request, line: &str) -> Result<(), Failure> {
+        let Some(verdict) = verdict(&request, line) else {
+            return self.send(line, OnBusy::Queue);
+        };
+        self.runs += usize::from(matches!(verdict, Verdict::Accept(_)));
+        let respond = respond_to(self.session, verdict.to(request.number));
+        self.asked.push_back(self.driver.call(&respond)?);
+        Ok(())
+    }
+
+    fn waits(&mut self, request: Request) {
+        if request.kind != InputKind::Question {
+            self.remarks.line(APPROVAL);
+        }
+        self.request = Some(request);
+    }
+
+    fn send(&mut self, prompt: &str, on_busy: OnBusy) -> Result<(), Failure> {
         let command = || CommandId::new(Uuid::now_v7());
         if !self.begun {
             let create = SessionCreate { title: title(prompt) };
@@ -130,12 +167,8 @@ impl Chat {
             self.driver.attach(self.session, After::Start);
             self.begun = true;
         }
-        let start = RunStart {
-            input: prompt.to_owned(),
-            on_busy: OnBusy::Queue,
-            model: self.model.clone(),
-            plan: None,
-        };
+        let start =
+            RunStart { input: prompt.to_owned(), on_busy, model: self.model.clone(), plan: None };
         let start = Method::RunStart(self.session, command(), start);
         self.asked.push_back(self.driver.call(&start)?);
         self.runs += 1;
@@ -194,7 +227,11 @@ impl Chat {
         match happening {
             Happening::Event(ev) => {
                 output::out(self.renderer.event(&ev.event))?;
-                if let Event::RunFinished { .. } = ev.event {
+                if let Some(request) = request::of(&ev.event) {
+                    self.waits(request);
+                } else if let Event::InputResolved { .. } = ev.event {
+                    self.request = None;
+                } else if let Event::RunFinished { .. } = ev.event {
                     self.runs = self.runs.saturating_sub(1);
                     self.prompt()?;
                 }
@@ -233,7 +270,7 @@ impl Chat {
     fn answered(&mut self, answer: Answer) {
         if matches!(&answer, Answer::Ok { .. }) {
             if let Ok(RunAccepted { queued: true, .. }) = result::<RunAccepted>(answer) {
-                self.remarks.line("it waits for the run before it");
+                self.remarks.line("it waits for the run under way");
             }
             return;
         }

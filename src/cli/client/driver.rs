@@ -134,6 +134,11 @@ impl Driver {
         self.account.hint(session)
     }
 
+    /// How to answer what a session waits with.
+    pub(super) fn answer_hint(&self, session: SessionId) -> String {
+        self.account.answer_hint(session)
+    }
+
     /// Asks for something; the answer is a [`Happening::Answered`].
     ///
     /// # Errors

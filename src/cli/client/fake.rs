@@ -10,11 +10,14 @@ use greenroom_protocol::{
     SUBPROTOCOL,
     event::Event,
     frame::{
-        After, Attached, CaughtUp, ClientFrame, Ev, Heartbeat, Mode, OpenRun, ServerFrame, Status,
-        Welcome, decode,
+        After, Attached, CaughtUp, ClientFrame, Entry, Ev, Heartbeat, Mode, OpenRun, ServerFrame,
+        Status, Welcome, decode,
     },
-    id::{Channel, CommandId, ConnectionId, Epoch, RunId, Seq, SessionId},
-    method::{InputResponded, Method, RunAccepted, RunCancelled, SessionInfo, SessionPage},
+    id::{Channel, CommandId, ConnectionId, Epoch, RunId, Seq, SessionId, UserId},
+    method::{
+        HistoryPage, InputRespond, InputResponded, Method, RunAccepted, RunCancelled, SessionInfo,
+        SessionPage,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -33,11 +36,18 @@ use uuid::Uuid;
 
 pub(super) const RUN: RunId = RunId::new(Uuid::from_u128(42));
 
+/// The run that goes on once a request is answered.
+pub(super) const LATER: RunId = RunId::new(Uuid::from_u128(43));
+
 /// What a server does and has seen.
 #[derive(Default)]
 pub(super) struct World {
     /// What the run that is started will say.
     pub(super) answer: Vec<Event>,
+    /// What the run that goes on after an answer will say.
+    pub(super) later: Vec<Event>,
+    /// Answers to requests: whether they accept, and their words.
+    pub(super) responses: Vec<(bool, String)>,
     /// After how many entries each connection breaks; none left: never.
     pub(super) cuts: VecDeque<usize>,
     /// Whether sockets are refused with 401.
@@ -245,19 +255,64 @@ fn attach_replies(
 
 fn info(world: &World, session: SessionId) -> SessionInfo {
     let open = world.started.last().map(|cid| OpenRun { run: RUN, cid: *cid });
-    let over = world.log.iter().any(|event| matches!(event, Event::RunFinished { .. }));
+    let ends =
+        |event: &&Event| matches!(event, Event::InputUser { .. } | Event::RunFinished { .. });
+    let last = world.log.iter().rev().find(ends);
+    let over = matches!(last, Some(Event::RunFinished { .. }));
+    let request = open_request(world);
+    let status = match (&open, over) {
+        (Some(_), false) => Status::Running,
+        _ if request.is_some() => Status::Waiting,
+        _ => Status::Idle,
+    };
     SessionInfo {
         session,
         epoch: Epoch(1),
         head: Seq(u64::try_from(world.log.len()).unwrap()),
         title: "a session".into(),
-        status: if open.is_some() && !over { Status::Running } else { Status::Idle },
+        status,
         run: open.filter(|_| !over),
         commit: world.files.head.map(|oid| oid.to_string()),
         created_at: 0,
         parent: None,
-        request: None,
+        request,
     }
+}
+
+/// The request that waits for an answer.
+fn open_request(world: &World) -> Option<u32> {
+    let mut open = None;
+    for event in &world.log {
+        if let Event::InputRequested { request, .. } = event {
+            open = Some(*request);
+        } else if let Event::InputResolved { .. } = event {
+            open = None;
+        }
+    }
+    open
+}
+
+/// Takes an answer into the log, and what comes of it.
+fn respond(world: &mut World, cid: CommandId, respond: InputRespond) -> InputResponded {
+    let InputRespond { request, accept, text } = respond;
+    world.responses.push((accept, text.clone()));
+    let by = UserId::new(Uuid::nil());
+    let run = accept.then_some(LATER);
+    let said = text.clone();
+    let (by, named) = (Some(by), Some(cid));
+    world.log.push(Event::InputResolved { request, answered: accept, by, cid: named, text, run });
+    let seq = Seq(u64::try_from(world.log.len()).unwrap());
+    if let Some(run) = run {
+        world.log.push(input(run, cid, said, Some(request)));
+        let later = std::mem::take(&mut world.later);
+        world.log.extend(later);
+    }
+    InputResponded { seq, run }
+}
+
+fn input(run: RunId, cid: CommandId, text: String, answers: Option<u32>) -> Event {
+    let by = UserId::new(Uuid::nil());
+    Event::InputUser { run, cid, by, text, model: None, plan: false, steers: None, answers }
 }
 
 async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
@@ -280,25 +335,17 @@ async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
             duplicate = world.started.contains(&cid);
             if !duplicate {
                 world.started.push(cid);
-                let by = greenroom_protocol::id::UserId::new(Uuid::nil());
-                let input = start.input;
-                world.log.push(Event::InputUser {
-                    run: RUN,
-                    cid,
-                    by,
-                    text: input,
-                    model: None,
-                    plan: false,
-                    steers: None,
-                    answers: None,
-                });
+                world.log.push(input(RUN, cid, start.input, None));
                 let answer = std::mem::take(&mut world.answer);
                 world.log.extend(answer);
             }
             json(&RunAccepted { run: RUN, seq: Seq(1), queued: false })
         }
         Method::RunSteer(..) => json(&RunAccepted { run: RUN, seq: Seq(1), queued: true }),
-        Method::InputRespond(..) => json(&InputResponded { seq: Seq(1), run: Some(RUN) }),
+        Method::InputRespond(_, cid, asked) => {
+            json(&respond(&mut world.lock().unwrap(), cid, asked))
+        }
+        Method::HistoryGet(..) => json(&history(&world.lock().unwrap())),
         Method::RunCancel(..) => json(&RunCancelled { run: Some(RUN), active: true }),
         Method::FilesList(_, list) => {
             let mut files = std::mem::take(&mut world.lock().unwrap().files);
@@ -316,12 +363,18 @@ async fn answer(world: &Mutex<World>, id: u32, method: Method) -> ServerFrame {
         | Method::SessionFork(..)
         | Method::SessionRollback(..)
         | Method::SessionDiff(..)
-        | Method::HistoryGet(..)
         | Method::CreditsGet
         | Method::CreditsHistory(_)
         | Method::CreditsQuote(..) => panic!("no test asks for this"),
     };
     ServerFrame::Ok { id, result, duplicate }
+}
+
+/// The whole log as one page.
+fn history(world: &World) -> HistoryPage {
+    let entry = |(seq, event): (u64, &Event)| Entry { seq: Seq(seq), ts: 0, event: event.clone() };
+    let entries = (1..).zip(&world.log).map(entry).collect();
+    HistoryPage { epoch: Epoch(1), entries, next_before: None }
 }
 
 fn json(value: &impl Serialize) -> serde_json::Value {

@@ -4,11 +4,14 @@ use super::{
     account::Account,
     args::GenerateArgs,
     checkout::check_out,
+    consent::Consent,
     driver::{Driver, Happening, result},
     folder::Folder,
     job::{Job, usage_text},
     progress::Progress,
     remote::parse_oid,
+    request::Verdict,
+    respond::respond_to,
     sessions::SessionFiles,
     terminal::{Interrupts, Remarks},
 };
@@ -22,10 +25,17 @@ use greenroom_protocol::{
     frame::{After, Status},
     id::{CommandId, Cursor, SessionId},
     limit::TITLE_BYTES_MAX,
-    method::{Method, OnBusy, RunAccepted, RunStart, SessionCreate, SessionInfo},
+    method::{InputResponded, Method, OnBusy, RunAccepted, RunStart, SessionCreate, SessionInfo},
 };
-use std::{path::Path, time::Duration};
-use tokio::time::{Instant, interval};
+use std::{
+    io::{IsTerminal as _, stdin},
+    path::Path,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufRead, BufReader},
+    time::{Instant, interval},
+};
 use uuid::Uuid;
 
 /// How often the status is shown anew.
@@ -35,6 +45,21 @@ const STATUS_EVERY: Duration = Duration::from_millis(250);
 const LEAVE_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(account: Account, args: GenerateArgs) -> Result<(), Failure> {
+    let typed: Option<Box<dyn AsyncBufRead + Unpin>> = if stdin().is_terminal() {
+        Some(Box::new(BufReader::new(tokio::io::stdin())))
+    } else {
+        None
+    };
+    build(account, args, typed).await
+}
+
+/// The generation, with what somebody types as `typed`; none: nobody is there to be asked.
+pub(super) async fn build(
+    account: Account,
+    args: GenerateArgs,
+    typed: Option<Box<dyn AsyncBufRead + Unpin>>,
+) -> Result<(), Failure> {
+    let mut consent = Consent::new(args.yes, typed);
     let mut interrupts = Interrupts::new()?;
     let session = args.session.unwrap_or_else(|| SessionId::new(Uuid::now_v7()));
     let mut folder = Folder::open(&args.out, session, args.force)?;
@@ -45,7 +70,7 @@ pub(super) async fn run(account: Account, args: GenerateArgs) -> Result<(), Fail
     };
     watch.remarks.line(&format!("session {session}"));
     tokio::select! {
-        end = watch.until_end() => end?,
+        end = watch.settle(&mut consent) => end?,
         () = interrupts.next() => return watch.leave(&mut interrupts).await,
     }
     let kept = tokio::select! {
@@ -95,7 +120,7 @@ impl Watch {
             input: args.prompt.clone(),
             on_busy: OnBusy::Reject,
             model: args.model.clone(),
-            plan: None,
+            plan: args.plan.then_some(true),
         };
         let start = Some(driver.call(&Method::RunStart(session, job.cid, start))?);
         Ok(Self {
@@ -110,6 +135,51 @@ impl Watch {
             lost: false,
             void: None,
         })
+    }
+
+    /// Watches until nothing goes on any more, and answers what is asked meanwhile as far as
+    /// somebody does. May be dropped while it waits.
+    async fn settle(&mut self, consent: &mut Consent) -> Result<(), Failure> {
+        loop {
+            self.until_end().await?;
+            let Some(request) = self.job.waits().cloned() else { return Ok(()) };
+            let asked = consent.ask(&request);
+            tokio::pin!(asked);
+            let verdict = loop {
+                tokio::select! {
+                    verdict = &mut asked => break verdict,
+                    happening = self.driver.next() => self.happened(happening?)?,
+                }
+                if self.job.waits().is_none() {
+                    break None; // somebody else has answered
+                }
+            };
+            match verdict {
+                Some(verdict) => self.respond(request.number, verdict).await?,
+                None if self.job.waits().is_some() => return Ok(()),
+                None => {}
+            }
+        }
+    }
+
+    async fn respond(&mut self, request: u32, verdict: Verdict) -> Result<(), Failure> {
+        let accepts = matches!(verdict, Verdict::Accept(_));
+        let respond = respond_to(self.session, verdict.to(request));
+        let asked = self.driver.call(&respond)?;
+        if let (true, Method::InputRespond(_, cid, _)) = (accepts, &respond) {
+            self.job.goes_on(*cid);
+        }
+        let responded: InputResponded = loop {
+            match self.driver.next().await?.answer_to(asked) {
+                Ok(answer) => break result(answer)?,
+                Err(other) => self.happened(*other)?,
+            }
+        };
+        match responded.run {
+            Some(run) => self.job.accepted(run),
+            None => self.job.declined(),
+        }
+        Ok(())
     }
 
     /// Watches until the run has ended, whatever its outcome. May be dropped while it waits.
@@ -218,8 +288,11 @@ impl Watch {
             },
             () = interrupts.next() => return Err(Failure::Interrupted),
         }
-        let what = if self.job.end.is_some() { "the run has ended" } else { "the run goes on" };
-        let hint = self.hint();
+        let (what, hint) = match (self.job.waits(), &self.job.end) {
+            (Some(_), _) => ("it waits for an answer", self.driver.answer_hint(self.session)),
+            (None, Some(_)) => ("the run has ended", self.hint()),
+            (None, None) => ("the run goes on", self.hint()),
+        };
         self.remarks.line(&format!("left; {what}\n{hint}"));
         tokio::select! {
             () = self.driver.close() => {}
@@ -244,6 +317,11 @@ impl Watch {
         match args.output {
             Output::Text => self.report_text(&args.out)?,
             Output::Json => self.report_json(&args.out, kept)?,
+        }
+        if self.job.waits().is_some() {
+            let hint = self.driver.answer_hint(self.session);
+            let what = "the run asks before it goes on, and nobody has answered";
+            return Err(Failure::Failed(format!("{what}\n{hint}")));
         }
         self.job.failure().map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
     }
@@ -270,6 +348,7 @@ impl Watch {
             "out": out.display().to_string(),
             "kept": kept,
             "usage": self.job.usage,
+            "request": self.job.waits().map(|request| request.number),
         }))
     }
 }

@@ -1,6 +1,9 @@
 //! One run that this client started: which it is, what it committed, how it ended. Pure.
 
-use super::driver::describe;
+use super::{
+    driver::describe,
+    request::{self, Request},
+};
 use greenroom_protocol::{
     error::ErrorBody,
     event::{Event, Outcome, Usage, UsageSource},
@@ -18,13 +21,15 @@ pub(super) struct Job {
     pub(super) commit: Option<String>,
     /// What its calls used.
     pub(super) usage: Option<Usage>,
+    /// What it asked, and waits for.
+    pub(super) request: Option<Request>,
     /// How it ended.
     pub(super) end: Option<(Outcome, Option<ErrorBody>)>,
 }
 
 impl Job {
     pub(super) const fn new(cid: CommandId) -> Self {
-        Self { cid, run: None, commit: None, usage: None, end: None }
+        Self { cid, run: None, commit: None, usage: None, request: None, end: None }
     }
 
     /// The server has accepted the command.
@@ -32,12 +37,37 @@ impl Job {
         self.run = Some(run);
     }
 
-    /// Takes in an event of the session; whether it changes anything for this run.
+    /// A command that answers what it asked: it goes on as another run.
+    pub(super) fn goes_on(&mut self, cid: CommandId) {
+        self.cid = cid;
+        (self.run, self.request, self.end) = (None, None, None);
+    }
+
+    /// Nothing comes of what it asked.
+    pub(super) fn declined(&mut self) {
+        self.request = None;
+    }
+
+    /// What it asked, where it waits for an answer.
+    pub(super) fn waits(&self) -> Option<&Request> {
+        self.request.as_ref().filter(|_| self.end.is_some())
+    }
+
+    /// Takes in an event of the session.
     pub(super) fn event(&mut self, event: &Event) {
         if let Event::InputUser { run, cid, .. } = event
             && *cid == self.cid
         {
             self.run = Some(*run);
+        }
+        if let Event::InputResolved { request, run, .. } = event
+            && self.request.as_ref().is_some_and(|asked| asked.number == *request)
+        {
+            // Somebody else was first: where they accepted it, it goes on as their run.
+            self.request = None;
+            if run.is_some() {
+                (self.run, self.end) = (*run, None);
+            }
         }
         let Some(mine) = self.run else { return };
         if let Event::FilesCommitted { run, commit, .. } = event
@@ -48,6 +78,10 @@ impl Job {
             && *run == mine
         {
             self.usage = Some(add(self.usage, *usage));
+        } else if let Some(asked) = request::of(event)
+            && asked.run == mine
+        {
+            self.request = Some(asked);
         } else if let Event::RunFinished { run, outcome, error } = event
             && *run == mine
         {
@@ -96,6 +130,7 @@ mod tests {
     use greenroom_protocol::{
         error::{Code, Reason},
         id::UserId,
+        plan::InputKind,
     };
     use uuid::Uuid;
 
@@ -147,6 +182,36 @@ mod tests {
         job.event(&finished(run(1), Outcome::Completed, None));
         assert_eq!(job.commit.as_deref(), Some("a"));
         assert_eq!(job.failure(), None);
+    }
+
+    #[test]
+    fn a_run_that_asks_waits_and_goes_on_as_the_run_of_whoever_answers_first() {
+        let mut job = job();
+        job.accepted(run(1));
+        job.event(&Event::InputRequested {
+            request: 3,
+            run: run(1),
+            kind: InputKind::Plan,
+            text: String::new(),
+            questions: Vec::new(),
+        });
+        assert!(job.waits().is_none(), "it has not ended yet");
+        job.event(&finished(run(1), Outcome::Completed, None));
+        assert_eq!(job.waits().map(|request| request.number), Some(3));
+
+        let resolved = |run| Event::InputResolved {
+            request: 3,
+            answered: true,
+            by: None,
+            cid: None,
+            text: String::new(),
+            run,
+        };
+        job.event(&resolved(Some(run(2))));
+        assert!(job.waits().is_none() && job.end.is_none());
+        job.event(&committed(run(2), "a"));
+        job.event(&finished(run(2), Outcome::Completed, None));
+        assert_eq!(job.commit.as_deref(), Some("a"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod attach;
 mod branch;
 mod chat;
 mod checkout;
+mod consent;
 mod driver;
 mod export;
 #[cfg(test)]
@@ -13,9 +14,12 @@ mod fake;
 mod folder;
 mod generate;
 mod job;
+mod plan;
 mod progress;
 mod remote;
 mod render;
+mod request;
+mod respond;
 mod sessions;
 mod socket;
 mod terminal;
@@ -51,6 +55,8 @@ pub(super) fn run(
             ClientCommand::Fork(args) => branch::fork(account, args).await,
             ClientCommand::Rollback(args) => branch::roll_back(account, args).await,
             ClientCommand::Diff(args) => branch::diff(account, args).await,
+            ClientCommand::Respond(args) => respond::respond(account, args).await,
+            ClientCommand::Steer(args) => respond::steer(account, args).await,
             ClientCommand::Cancel(args) => sessions::cancel(account, args).await,
             ClientCommand::Export(args) => sessions::export(account, args).await,
         }

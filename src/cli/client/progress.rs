@@ -1,9 +1,9 @@
 //! What a watcher of a generation is told. Pure: events and times in, lines and a status out.
 
-use super::{driver::describe, terminal::size};
+use super::{driver::describe, plan, terminal::size};
 use crate::cli::output::clean;
 use greenroom_protocol::{
-    event::{Event, Notice, Stream},
+    event::{Event, Notice, Outcome, Stream},
     id::PartId,
 };
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ impl Progress {
             self.files.clear();
             self.prose.clear();
         }
-        remark(event).into_iter().collect()
+        remark(event).into_iter().chain(plan::lines(event)).collect()
     }
 
     /// One line about now.
@@ -93,6 +93,10 @@ fn remark(event: &Event) -> Option<String> {
         Some(format!("{} answers with {}", clean(provider), clean(model)))
     } else if let Event::RunRecovering { attempt, .. } = event {
         Some(format!("the server goes on after a crash (attempt {attempt})"))
+    } else if let Event::InputUser { text, steers: Some(_), .. } = event {
+        Some(format!("said to the run: {}", clean(text).replace('\n', " ")))
+    } else if let Event::RunFinished { outcome: Outcome::Steered, .. } = event {
+        Some("the run takes up what was said to it".to_owned())
     } else if let Event::FileDeleted { path } = event {
         Some(format!("  {} deleted", clean(path)))
     } else if let Event::FileMoved { from, to } = event {

@@ -1,10 +1,10 @@
 //! A session as text for a terminal: what was asked, what was said, files as headings. Pure.
 
-use super::driver::describe;
+use super::{driver::describe, plan};
 use crate::cli::output::clean;
 use greenroom_protocol::{
     credits::amount_text,
-    event::{Event, Notice, Stream},
+    event::{Event, Notice, Outcome, Stream},
 };
 use std::fmt::Write as _;
 
@@ -37,12 +37,17 @@ impl Renderer {
             self.end_line(&mut text);
         } else if let Event::ReasoningStart { .. } = event {
             self.line(&mut text, "--- thinking");
-        } else if let (true, Event::InputUser { text: asked, .. }) = (self.prompts, event) {
+        } else if let (true, Event::InputUser { text: asked, steers, .. }) = (self.prompts, event) {
+            let mark = if steers.is_some() { ">>" } else { ">" };
             for line in asked.lines() {
-                self.line(&mut text, &format!("> {line}"));
+                self.line(&mut text, &format!("{mark} {line}"));
             }
         } else if let Some(heading) = self.heading(event) {
             self.line(&mut text, &format!("=== {heading}"));
+        } else {
+            for line in plan::lines(event) {
+                self.line(&mut text, &format!("--- {line}"));
+            }
         }
         text
     }
@@ -68,16 +73,20 @@ impl Renderer {
                 let void = if superseded_from.is_some() { "; the open part is void" } else { "" };
                 format!("the run goes on after a crash, attempt {attempt}{void}")
             }
+            Event::RunFinished { outcome: Outcome::Steered, .. } => {
+                "the run takes up what was said to it".to_owned()
+            }
             Event::RunFinished { outcome, error, .. } => match error {
                 Some(error) => format!("{}: {}", outcome.name(), describe(error)),
                 None => outcome.name().to_owned(),
             },
-            Event::InputRequested { text, .. } => format!("waiting for an answer: {text}"),
+            Event::InputResolved { answered: true, .. } => "answered".to_owned(),
+            Event::InputResolved { answered: false, .. } => "nothing comes of it".to_owned(),
             Event::Notice { notice, message, .. } => notice_text(*notice, message)?,
             Event::Error { error } => describe(error),
             Event::CreditsSettled { paid, .. } => format!("paid {} credits", amount_text(*paid)),
             Event::InputUser { .. }
-            | Event::InputResolved { .. }
+            | Event::InputRequested { .. }
             | Event::RunClassified { .. }
             | Event::RunPlanned { .. }
             | Event::RunQuoted { .. }

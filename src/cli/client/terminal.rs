@@ -29,6 +29,13 @@ impl Remarks {
         let _ = writeln!(io::stderr().lock(), "{text}"); // there is nobody to tell
     }
 
+    /// Writes a prompt, behind which somebody types.
+    pub(super) fn ask(&mut self, prompt: &str) {
+        self.status("");
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{prompt}").and_then(|()| stderr.flush()); // as above
+    }
+
     /// Writes over the status; nothing where stderr is no terminal.
     pub(super) fn status(&mut self, text: &str) {
         let text: String = text.chars().take(STATUS_CHARS_MAX).collect();

@@ -1,10 +1,10 @@
 //! Whole commands against a server over real sockets.
 
 use super::{
-    args::{AttachArgs, CancelArgs, ChatArgs, ExportArgs, GenerateArgs, LsArgs},
+    args::{AttachArgs, CancelArgs, ChatArgs, ExportArgs, GenerateArgs, LsArgs, RespondArgs},
     attach, chat,
-    fake::{FakeServer, RUN, World},
-    generate, sessions,
+    fake::{FakeServer, LATER, RUN, World},
+    generate, respond, sessions,
 };
 use crate::{cli::args::Output, failure::Failure};
 use greenroom_protocol::{
@@ -12,8 +12,10 @@ use greenroom_protocol::{
     event::{Event, Outcome},
     frame::After,
     id::PartId,
+    plan::{InputKind, Question},
 };
 use std::{fs, path::Path};
+use tokio::io::AsyncBufRead;
 
 /// A world whose run writes two files and a sentence.
 fn world(outcome: Outcome, error: Option<ErrorBody>) -> World {
@@ -50,6 +52,8 @@ fn args(out: &Path) -> GenerateArgs {
         out: out.to_owned(),
         session: None,
         model: None,
+        plan: false,
+        yes: false,
         force: false,
         output: Output::Json,
     }
@@ -145,4 +149,108 @@ async fn a_chat_sends_lines_and_ends_once_all_is_answered() {
     chat::talk(server.account(), args, input).await.unwrap();
     assert_eq!(server.count("run.start"), 1);
     assert_eq!(server.count("files.list"), 1, "before the first prompt there is no session");
+}
+
+/// A world whose run asks, and whose next one, once it is answered, writes the files.
+fn asking(kind: InputKind, questions: Vec<Question>) -> World {
+    let mut world = world(Outcome::Completed, None);
+    world.later = std::mem::take(&mut world.answer);
+    for event in &mut world.later {
+        if let Event::RunStarted { run, .. }
+        | Event::FilesCommitted { run, .. }
+        | Event::RunFinished { run, .. } = event
+        {
+            *run = LATER;
+        }
+    }
+    let text = "Shall I?".into();
+    world.answer = vec![
+        Event::RunStarted { run: RUN, provider: "fake".into(), model: "m".into() },
+        Event::InputRequested { request: 1, run: RUN, kind, text, questions },
+        Event::RunFinished { run: RUN, outcome: Outcome::Completed, error: None },
+    ];
+    world
+}
+
+fn typed(text: &'static str) -> Option<Box<dyn AsyncBufRead + Unpin>> {
+    Some(Box::new(text.as_bytes()))
+}
+
+#[tokio::test]
+async fn a_plan_is_approved_at_the_terminal_or_by_yes_and_its_files_arrive() {
+    for (yes, input, said) in [(false, "what?\ny in blue\n", "in blue"), (true, "", "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = FakeServer::start(asking(InputKind::Plan, Vec::new())).await;
+        let args = GenerateArgs { plan: true, yes, ..args(folder.path()) };
+        generate::build(server.account(), args, typed(input)).await.unwrap();
+        assert_eq!(server.world.lock().unwrap().responses, [(true, said.to_owned())]);
+        assert!(folder.path().join("index.html").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_declined_plan_builds_nothing_and_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = FakeServer::start(asking(InputKind::Plan, Vec::new())).await;
+    generate::build(server.account(), args(folder.path()), typed("\n")).await.unwrap();
+    assert_eq!(server.world.lock().unwrap().responses, [(false, String::new())]);
+    assert!(!folder.path().join("index.html").exists());
+}
+
+#[tokio::test]
+async fn questions_are_answered_at_the_terminal_and_not_by_yes() {
+    let question = |question: &str| {
+        let options = vec!["a team".into(), "me".into()];
+        Question { question: question.into(), options, ..Question::default() }
+    };
+    let two = || vec![question("For whom?"), question("How many?")];
+    let folder = tempfile::tempdir().unwrap();
+    let server = FakeServer::start(asking(InputKind::Question, two())).await;
+    let input = typed("2\nfive\n");
+    generate::build(server.account(), args(folder.path()), input).await.unwrap();
+    let said = "For whom? me\nHow many? five".to_owned();
+    assert_eq!(server.world.lock().unwrap().responses, [(true, said)]);
+    assert!(folder.path().join("index.html").exists());
+
+    let server = FakeServer::start(asking(InputKind::Question, two())).await;
+    let unanswered = GenerateArgs { yes: true, force: true, ..args(folder.path()) };
+    let failure = generate::build(server.account(), unanswered, None).await.unwrap_err();
+    assert_eq!(failure.exit_code(), 1);
+    assert!(failure.to_string().contains("greenroom client respond ses_"), "{failure}");
+}
+
+#[tokio::test]
+async fn respond_answers_what_waits_and_follows_what_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = FakeServer::start(asking(InputKind::Plan, Vec::new())).await;
+    generate::build(server.account(), args(folder.path()), None).await.unwrap_err();
+    let session = server.world.lock().unwrap().session.unwrap();
+    let text = Some("in blue".into());
+    let answer =
+        || RespondArgs { session, text: text.clone(), decline: false, output: Output::Text };
+    respond::respond(server.account(), answer()).await.unwrap();
+    assert_eq!(server.world.lock().unwrap().responses, [(true, "in blue".to_owned())]);
+    let failure = respond::respond(server.account(), answer()).await.unwrap_err();
+    assert!(failure.to_string().contains("waits for no answer"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_chat_answers_what_waits_and_other_words_are_a_new_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    for (input, responses, starts) in
+        [("y in blue\n", vec![(true, "in blue".to_owned())], 1), ("a quiz\n", Vec::new(), 2)]
+    {
+        let server = FakeServer::start(asking(InputKind::Plan, Vec::new())).await;
+        let out = folder.path().join(starts.to_string());
+        generate::build(server.account(), args(&out), None).await.unwrap_err();
+        let session = {
+            let mut world = server.world.lock().unwrap();
+            world.answer = world.later.clone();
+            world.session
+        };
+        let args = ChatArgs { session, model: None };
+        chat::talk(server.account(), args, input.as_bytes()).await.unwrap();
+        assert_eq!(server.world.lock().unwrap().responses, responses);
+        assert_eq!(server.count("run.start"), starts);
+    }
 }
