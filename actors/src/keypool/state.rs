@@ -236,6 +236,13 @@ impl Pool {
         self.waiting.len()
     }
 
+    /// How many calls wait that would rather be answered by this provider than by another.
+    #[must_use]
+    pub fn waiting_for(&self, provider: ProviderIndex) -> usize {
+        let wants = |waiter: &&Waiter| waiter.need.providers.first() == Some(&provider);
+        self.waiting.values().filter(wants).count()
+    }
+
     /// The key for a call, if one has room now.
     pub fn choose(&mut self, need: &Need, (now, draw): (Instant, &mut Draw)) -> Option<Grant> {
         let again: &[KeyRef] = &[];

@@ -19,6 +19,9 @@ pub struct ProviderView {
     pub model: String,
     /// Calls under way.
     pub in_flight: u32,
+    /// Calls that wait until it has room.
+    #[serde(default)]
+    pub waiting: u32,
     /// Its keys.
     pub keys: Vec<KeyView>,
     /// Its quota groups that were used of late.
@@ -65,12 +68,17 @@ impl Pool {
     /// All providers in the order of preference.
     #[must_use]
     pub fn view(&self, now: Instant) -> Vec<ProviderView> {
-        self.providers.iter().map(|provider| provider.view(now)).collect()
+        let providers = self.providers.iter().enumerate();
+        let view = |(place, provider): (usize, &Provider)| {
+            let waiting = u32::try_from(self.waiting_for(place)).unwrap_or(u32::MAX);
+            provider.view(waiting, now)
+        };
+        providers.map(view).collect()
     }
 }
 
 impl Provider {
-    fn view(&self, now: Instant) -> ProviderView {
+    fn view(&self, waiting: u32, now: Instant) -> ProviderView {
         let keys = self.keys.iter().map(|key| KeyView {
             fingerprint: key.fingerprint.clone(),
             account: self.account_name(key.account),
@@ -99,6 +107,7 @@ impl Provider {
             name: self.name.clone(),
             model: self.model.to_string(),
             in_flight: self.in_flight,
+            waiting,
             keys: keys.collect(),
             groups,
         }
