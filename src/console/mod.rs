@@ -10,6 +10,9 @@
 //! which has them anyway, and puts the page together from them. So there is no address that serves
 //! what a model wrote, no token for one, and a page is shown before its run has committed. A `srcdoc`
 //! would be under the console's policy, which allows none of a generated page's scripts.
+//!
+//! `/keys` shows what the providers' keys are like. It is on the internal port alone, beside the
+//! `/providers` that it reads: accounts have no roles, and whoever reaches that port is an operator.
 
 use crate::rest::{Asked, Response, Route};
 use bytes::Bytes;
@@ -57,7 +60,7 @@ macro_rules! script {
     };
 }
 
-const ASSETS: [Asset; 25] = [
+const ASSETS: [Asset; 28] = [
     asset!("/console", "index.html", "text/html; charset=utf-8"),
     asset!("/console/style.css", "style.css", "text/css; charset=utf-8"),
     asset!("/console/icon.svg", "icon.svg", "image/svg+xml"),
@@ -66,8 +69,10 @@ const ASSETS: [Asset; 25] = [
         frames: "SAMEORIGIN",
         ..asset!("/console/preview", "preview.html", "text/html; charset=utf-8")
     },
+    asset!("/keys", "keys.html", "text/html; charset=utf-8"),
     script!("account.js"),
     script!("app.js"),
+    script!("ask.js"),
     script!("chat.js"),
     script!("connection.js"),
     script!("diff.js"),
@@ -75,6 +80,7 @@ const ASSETS: [Asset; 25] = [
     script!("files.js"),
     script!("follow.js"),
     script!("highlight.js"),
+    script!("keys.js"),
     script!("log.js"),
     script!("past.js"),
     script!("preview.js"),
@@ -89,10 +95,21 @@ const ASSETS: [Asset; 25] = [
     script!("greenroom/replica.js"),
 ];
 
-/// The routes of the console.
+/// What only operators get, and what that page shares with the console.
+const KEYS: [&str; 2] = ["/keys", "/console/keys.js"];
+const SHARED: [&str; 3] = ["/console/dom.js", "/console/style.css", "/console/icon.svg"];
+
+/// The routes of the console, for the public port.
 #[must_use]
 pub fn console_routes() -> Vec<Route> {
-    ASSETS.iter().map(route).collect()
+    ASSETS.iter().filter(|asset| !KEYS.contains(&asset.path)).map(route).collect()
+}
+
+/// The routes of the page about keys, for the internal port.
+#[must_use]
+pub fn key_routes() -> Vec<Route> {
+    let is_of_keys = |path: &str| KEYS.contains(&path) || SHARED.contains(&path);
+    ASSETS.iter().filter(|asset| is_of_keys(asset.path)).map(route).collect()
 }
 
 fn route(asset: &'static Asset) -> Route {

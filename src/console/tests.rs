@@ -27,6 +27,7 @@ fn every_file_of_the_folder_is_served() {
     let served = ASSETS.iter().map(|asset| match asset.path {
         "/console" => "/index.html".to_owned(),
         "/console/preview" => "/preview.html".to_owned(),
+        "/keys" => "/keys.html".to_owned(),
         path => path.replacen("/console", "", 1),
     });
     assert_eq!(served.collect::<BTreeSet<_>>(), there);
@@ -42,6 +43,19 @@ async fn a_file_comes_with_its_type_and_a_policy_without_inline_scripts() {
     assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains("data:"), "{policy}");
     assert_eq!(page.body(), include_bytes!("assets/index.html").as_slice());
+}
+
+#[test]
+fn the_page_about_keys_is_for_the_internal_port_alone() {
+    let names = |routes: Vec<Route>| -> BTreeSet<String> {
+        routes.iter().map(|route| format!("{route:?}")).collect()
+    };
+    let (public, internal) = (names(console_routes()), names(key_routes()));
+    assert_eq!(internal.len(), KEYS.len() + SHARED.len());
+    for path in KEYS {
+        let route = format!("GET {path}");
+        assert!(internal.contains(&route) && !public.contains(&route), "{path}");
+    }
 }
 
 #[tokio::test]

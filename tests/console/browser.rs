@@ -4,7 +4,7 @@ use crate::server::{Server, soon, until};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::{env, path::PathBuf, process::Stdio, sync::LazyLock, time::Duration};
+use std::{env, net::SocketAddr, path::PathBuf, process::Stdio, sync::LazyLock, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -92,15 +92,20 @@ impl Browser {
         Some(Self { _turn: turn, _child: child, _profile: profile, _says: says, address })
     }
 
-    /// A new tab at a path of the server. All tabs share one profile.
+    /// A new tab at a path of the server's public port. All tabs share one profile.
     pub(super) async fn open(&self, server: &Server, path: &str) -> Page {
+        self.open_at(server.public, path).await
+    }
+
+    /// A new tab at a path of an address.
+    pub(super) async fn open_at(&self, address: SocketAddr, path: &str) -> Page {
         let url = format!("http://{}/json/new?about:blank", self.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let tab: Value = soon("tab", client.put(url).send()).await.unwrap().json().await.unwrap();
         let debugger = tab["webSocketDebuggerUrl"].as_str().unwrap();
         let stream = TcpStream::connect(&self.address).await.unwrap();
         let (ws, _) = soon("debugger", client_async(debugger, stream)).await.unwrap();
-        let origin = format!("http://{}", server.public);
+        let origin = format!("http://{address}");
         let mut page = Page { ws, origin, calls: 0, events: Vec::new() };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await;

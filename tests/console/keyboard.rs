@@ -8,7 +8,7 @@ use crate::server::{PASSWORD, Site};
 use serde_json::Value;
 
 /// Presses Tab until an element has the focus.
-async fn tab_to(page: &mut Page, what: &str, is_it: &str) {
+pub(super) async fn tab_to(page: &mut Page, what: &str, is_it: &str) {
     for _ in 0..60 {
         if page.eval(&format!("const at = document.activeElement; return Boolean({is_it});")).await
         {

@@ -60,7 +60,7 @@ fn the_pictures_of_the_readme_are_there_and_small() {
 }
 
 /// Nothing is wider than the window, and every control on show can be named and hit.
-async fn assert_fits(page: &mut Page, view: &str) {
+pub(super) async fn assert_fits(page: &mut Page, view: &str) {
     let script = "
         const wide = document.documentElement.scrollWidth - innerWidth;
         const controls = [...document.querySelectorAll('button, a[href], input, textarea, [tabindex=\"0\"]')];
@@ -84,10 +84,15 @@ async fn texts_stand_out_from_what_is_behind_them_in_both_themes() {
         page.look(DESK, theme).await;
         for view in ["files", "versions", "log"] {
             click(&mut page, &format!("#tab-{view}")).await;
-            let weak: Vec<String> = page.eval(CONTRAST).await;
-            assert!(weak.is_empty(), "{theme} {view}: {weak:#?}");
+            assert_stands_out(&mut page, &format!("{theme} {view}")).await;
         }
     }
+}
+
+/// Every text on show stands out from what is behind it.
+pub(super) async fn assert_stands_out(page: &mut Page, view: &str) {
+    let weak: Vec<String> = page.eval(CONTRAST).await;
+    assert!(weak.is_empty(), "{view}: {weak:#?}");
 }
 
 /// Texts whose contrast is less than 4.5 to 1, as WCAG counts it.

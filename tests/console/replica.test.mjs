@@ -110,3 +110,42 @@ test("a fork is not whole until a rollback leads to files that it wrote itself",
   assert.equal(replica.whole, false);
   assert.deepEqual(texts(replica.working({ committed: new Map([["b", { text: "2" }]]) })), { b: "2" });
 });
+
+const said = (run, more = {}) => ({ type: "input.user", run, cid: `cmd of ${run}`, by: "usr_1", text: "Hi", ...more });
+const asks = { type: "input.requested", request: 1, run: RUN, kind: "plan", text: "Shall I?" };
+const planned = [
+  ...begun,
+  { type: "run.classified", run: RUN, intent: "code_generation", complexity: "simple", confidence: 90 },
+  { type: "run.planned", run: RUN, spec: { overview: "A shop" } },
+  { type: "run.quoted", run: RUN, price: {}, cost: 5, hold: 9, approved: false },
+];
+
+test("a plan is one item with its quote and with the request that waits for its approval", () => {
+  const replica = told([...planned, asks, finished]);
+  const plan = replica.items.find(({ kind }) => kind === "plan");
+  assert.deepEqual([plan.spec.overview, plan.understood.intent, plan.quote.hold, plan.request, plan.resolved], ["A shop", "code_generation", 9, 1, null]);
+  assert.equal(replica.items.some(({ kind }) => kind === "request"), false);
+  assert.deepEqual([replica.waiting.request, replica.current], [1, null]);
+  const { version } = plan;
+  told([{ type: "input.resolved", request: 1, answered: true, by: "usr_1", run: "run_2" }, said("run_2", { text: "", answers: 1 })], replica);
+  assert.deepEqual([plan.resolved.answered, plan.version > version, replica.waiting], [true, true, null]);
+  assert.equal(replica.items.at(-1).kind, "finished", "an approval without a remark says no more");
+  assert.equal(replica.runs.get("run_2").answers, 1);
+});
+
+test("questions wait in an item of their own, until something else takes their place", () => {
+  const questions = [{ question: "For whom?", options: ["me"] }];
+  const replica = told([...begun, { ...asks, kind: "question", questions }, finished]);
+  const request = replica.items.find(({ kind }) => kind === "request");
+  assert.deepEqual([request.ask, request.questions, request.resolved], ["question", questions, null]);
+  told([{ type: "input.resolved", request: 1, answered: false }], replica);
+  assert.deepEqual([request.resolved, replica.waiting], [{ answered: false, by: null, text: "" }, null]);
+});
+
+test("what a run takes up is said within it and has no end of its own", () => {
+  const replica = told([...begun, ...file(1, "a", "1"), said("run_2", { steers: RUN })]);
+  assert.deepEqual(replica.queue.map(({ run }) => run), ["run_2"]);
+  told([{ type: "run.finished", run: "run_2", outcome: "steered" }, ...file(2, "b", "2"), committed, finished], replica);
+  assert.deepEqual(replica.items.map(({ kind }) => kind), ["input", "file", "input", "file", "commit", "finished"]);
+  assert.deepEqual([texts(replica.files), replica.runs.get("run_2").outcome], [{ a: "1", b: "2" }, "steered"]);
+});

@@ -21,6 +21,9 @@ const REMARK_MS = 12_000;
 /** Letters of a prompt that become the title: at most four bytes each, the limit is 200. */
 const TITLE_LETTERS = 48;
 
+/** What is said of the end of a run. */
+const ended = (outcome) => (outcome === "steered" ? "The run takes up what was said to it." : `The run has ended: ${outcome}.`);
+
 const byId = (id) => document.getElementById(id);
 const socketUrl = () => `${location.origin.replace(/^http/, "ws")}/ws`;
 
@@ -84,7 +87,8 @@ class App {
   /** Prompts that were sent and that the log does not have yet. */
   get pending() {
     const known = new Set([...(this.live?.runs.values() ?? [])].map(({ cid }) => cid));
-    const calls = this.client.unanswered.filter(({ method, session, cid }) => method === "run.start" && session === this.session && !known.has(cid));
+    const says = (method) => method === "run.start" || method === "run.steer";
+    const calls = this.client.unanswered.filter(({ method, session, cid }) => says(method) && session === this.session && !known.has(cid));
     this.#pending = new Map(calls.map(({ cid, params }) => [cid, this.#pending.get(cid) ?? { kind: "pending", version: 0, text: params.input }]));
     return this.#pending.values();
   }
@@ -130,8 +134,11 @@ class App {
     if (!session) this.chat.focus();
   }
 
-  /** Starts a run, in a new session where none is open; it waits where another is under way. */
-  async start(input) {
+  /**
+   * Starts a run, in a new session where none is open; where another is under way, it waits, or
+   * takes its place. With `plan`, it first says what it would do.
+   */
+  async start(input, { plan = false, on_busy = "queue" } = {}) {
     const fresh = !this.session;
     const session = this.session ?? newId("ses");
     const asked = [];
@@ -139,13 +146,25 @@ class App {
       const title = Array.from(input.split("\n")[0]).slice(0, TITLE_LETTERS).join("");
       asked.push(this.client.command("session.create", { session, params: { title } }));
     }
-    asked.push(this.client.command("run.start", { session, params: { input, on_busy: "queue" } }));
+    asked.push(this.client.command("run.start", { session, params: { input, on_busy, ...(plan && { plan }) } }));
     this.filesView.pick(null);
     this.now();
     if (fresh) this.open(session);
     this.changed();
     await this.#answered(asked);
     this.sessions.refresh();
+  }
+
+  /** Says something to the run under way. */
+  async steer(input) {
+    const asked = this.client.command("run.steer", { session: this.session, params: { input } });
+    this.changed();
+    await this.#answered([asked]);
+  }
+
+  /** Answers what the session waits with. */
+  respond(request, accept, text = "") {
+    return this.#answered([this.client.command("input.respond", { session: this.session, params: { request, accept, text } })]);
   }
 
   /** Goes on from what the session was at an entry. */
@@ -258,9 +277,9 @@ class App {
   #said() {
     this.changed();
     const type = this.follow?.entries.at(-1)?.event.type;
-    if (this.follow?.phase !== "live" || !/^run\.(started|finished)$/.test(type)) return;
+    if (this.follow?.phase !== "live" || !/^(run\.(started|finished)|input\.resolved)$/.test(type)) return;
     this.sessions.refresh();
-    if (type === "run.finished") this.tell(`The run has ended: ${this.follow.entries.at(-1).event.outcome}.`);
+    if (type === "run.finished") this.tell(this.live.waiting ? "It asks before it goes on." : ended(this.follow.entries.at(-1).event.outcome));
   }
 
   #state() {

@@ -1,9 +1,11 @@
 // What was asked and what was answered, as it is written; and the prompt.
 
+import { planCard, requestCard } from "./ask.js";
 import { button, bytes, changes, credits, el, say } from "./dom.js";
 
 const IDEAS = ["a todo app with a dark mode", "a kanban board for a small team", "a quiz about rivers"];
 const HELP = "Enter sends, Shift+Enter begins a line";
+const WAITING = "It waits for an answer; a prompt takes its place";
 const OUTCOMES = { cancelled: "Cancelled.", failed: "Failed.", interrupted: "A later prompt took its place." };
 const FILE_STATES = { complete: "written", broken_off: "cut off, left out" };
 const number = new Intl.NumberFormat("en");
@@ -13,12 +15,15 @@ const toggle = (title, text, open) => el("details", { open }, el("summary", {}, 
 
 /** How items look. A function gets the item and the app, and gives a node. */
 const LOOKS = {
-  input({ run: id, text }, app) {
+  input({ run: id, text, steers }, app) {
     const run = app.replica.runs.get(id);
+    const taken = run.outcome === "steered";
     const waits = !run.started && !run.outcome;
     const cancel = button("Take it back", () => app.cancel(id), { className: "small" });
-    const state = waits && el("p", { className: "row" }, el("span", { className: "quiet" }, "waits for its turn"), cancel);
-    return el("div", { className: "input" }, el("p", { className: "said" }, text), state || null);
+    const words = steers ? "said to the run under way" : "waits for its turn";
+    const state = waits && el("p", { className: "row" }, el("span", { className: "quiet" }, words), cancel);
+    const note = taken && el("p", { className: "quiet" }, "taken up by the run");
+    return el("div", { className: taken ? "input steered" : "input" }, el("p", { className: "said" }, text), state || note);
   },
   text: ({ text, ended }) => el("p", { className: ended ? "answer" : "answer open" }, ended ? text.trimEnd() : text),
   reasoning: ({ text, ended }) => toggle("Reasoning", text, !ended),
@@ -50,14 +55,17 @@ const LOOKS = {
     const link = el("a", { href: `#${parent}` }, "another session");
     return el("p", { className: "remark" }, "Forked from ", link, ` at its entry ${at}, with its files and its turns.`);
   },
+  plan: planCard,
+  request: requestCard,
   error: ({ error }) => el("p", { className: "remark warn" }, error.message),
-  finished({ outcome, error, usage, paid }) {
+  finished({ outcome, error, usage, paid, asks }) {
     const sum = (field) => usage.reduce((all, one) => all + one[field], 0);
     const estimate = usage.some(({ source }) => source !== "provider") ? ", estimated" : "";
     const used = `${count(sum("input_tokens"), "tokens in")}, ${count(sum("output_tokens"), "out")}${estimate}`;
     const price = paid === null ? null : credits(paid);
     const words = usage.length ? [used, price].filter(Boolean).join(", ") : "";
-    if (outcome === "completed") return el("p", { className: "quiet end" }, words ? `Done. ${words}` : "Done.");
+    const done = asks ? "Asked." : "Done.";
+    if (outcome === "completed") return el("p", { className: "quiet end" }, words ? `${done} ${words}` : done);
     const said = [OUTCOMES[outcome], error?.message, paid ? `Paid: ${price}.` : null];
     return el("p", { className: "remark warn" }, said.filter(Boolean).join(" "));
   },
@@ -75,6 +83,9 @@ export class Chat {
   #help = el("p", { id: "prompt-help", className: "quiet" }, HELP);
   #send = el("button", { type: "submit", className: "primary" }, "Send");
   #cancel;
+  /** Ways to say something while a run is under way, beside waiting for it. */
+  #busy;
+  #plan = el("input", { id: "plan", type: "checkbox" });
 
   constructor(place, app) {
     this.#app = app;
@@ -86,7 +97,11 @@ export class Chat {
       el("p", {}, "Say what it shall build. Text and files appear as they are written, here and in every other tab."),
       el("div", { className: "ideas" }, ...ideas),
     );
-    const buttons = el("div", { className: "row" }, this.#help, this.#cancel, this.#send);
+    const steer = button("Steer", () => this.#say((text) => app.steer(text)), { id: "steer", title: "The run takes it up at its next complete file" });
+    const interrupt = button("Interrupt", () => this.#start("interrupt"), { id: "interrupt", title: "Ends the run and takes its place" });
+    this.#busy = [this.#cancel, interrupt, steer];
+    const plan = el("label", { className: "check" }, this.#plan, "Plan first");
+    const buttons = el("div", { className: "row" }, plan, this.#help, ...this.#busy, this.#send);
     const label = el("label", { className: "unseen", htmlFor: "prompt" }, "Prompt");
     const form = el("form", { method: "post", className: "composer" }, label, this.#prompt, buttons);
     form.addEventListener("submit", (event) => this.#submit(event));
@@ -109,10 +124,19 @@ export class Chat {
 
   #submit(event) {
     event.preventDefault();
+    this.#start("queue");
+  }
+
+  #start(on_busy) {
+    this.#say((text) => this.#app.start(text, { on_busy, plan: this.#plan.checked }));
+  }
+
+  /** Takes what was typed. */
+  #say(how) {
     const text = this.#prompt.value.trim();
-    if (!text) return;
+    if (!text) return this.#prompt.focus();
     this.#prompt.value = "";
-    this.#app.start(text);
+    how(text);
   }
 
   render() {
@@ -121,8 +145,8 @@ export class Chat {
     this.#tab.hidden = !session;
     if (session) this.#tab.href = `/console#${session}`;
     const running = Boolean(replica?.current) && !past;
-    this.#cancel.hidden = !running;
-    say(this.#help, running ? "" : HELP);
+    for (const one of this.#busy) one.hidden = !running;
+    say(this.#help, running ? (replica.current.step === "planning" ? "It plans." : "") : replica?.waiting && !past ? WAITING : HELP);
     say(this.#send, running ? "Queue" : "Send");
     this.#send.disabled = this.#prompt.disabled = Boolean(replica?.closed || follow?.ended || past);
     const pinned = this.#story.scrollHeight - this.#story.scrollTop - this.#story.clientHeight < 40;

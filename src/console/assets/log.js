@@ -7,7 +7,7 @@ const ROWS_MAX = 400;
 
 /** What an event says, in a few words. */
 function detail({ type, ...fields }) {
-  const { text, path, part, name, outcome, commit, provider, model, notice, message, parent, at, to, attempt, usage, error, complete, amount, paid } = fields;
+  const { text, path, part, name, outcome, commit, provider, model, notice, message, parent, at, to, attempt, usage, error, complete, amount, paid, intent, complexity, spec, request, answered, hold } = fields;
   const words = [
     part !== undefined && `#${part}`,
     path ?? fields.from,
@@ -17,6 +17,11 @@ function detail({ type, ...fields }) {
     notice,
     message && `“${message}”`,
     provider && `${provider}, ${model}`,
+    intent && `${intent}, ${complexity}`,
+    spec?.overview,
+    hold !== undefined && credits(hold),
+    request !== undefined && `request ${request}`,
+    answered !== undefined && (answered ? "answered" : "not answered"),
     outcome,
     attempt && `attempt ${attempt}`,
     commit?.slice(0, 10),

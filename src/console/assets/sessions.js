@@ -2,6 +2,9 @@
 
 import { button, credits, el, roving, say, when } from "./dom.js";
 
+/** What a session does, in a word; none: nothing. */
+const STATES = { running: "writing", waiting: "waits for you" };
+
 export class Sessions {
   #app;
   #list = el("ul", { className: "list", "aria-label": "Your sessions" });
@@ -49,8 +52,8 @@ export class Sessions {
     if (balance) say(this.#credits, balance.held ? `${credits(balance.available)}, ${credits(balance.held)} held` : credits(balance.available));
     const items = this.#items.map(({ session: id, title, status, created_at: at }) => {
       const here = id === session;
-      const running = here && replica ? Boolean(replica.current) : status === "running";
-      return { id, here, running, title: title || "Without a title", at };
+      const now = replica?.current ? "running" : replica?.waiting ? "waiting" : "idle";
+      return { id, here, state: STATES[here && replica ? now : status], title: title || "Without a title", at };
     });
     const shown = JSON.stringify([items, this.#cursor]);
     if (shown === this.#shown) return;
@@ -64,9 +67,9 @@ export class Sessions {
     if (held) this.#list.querySelector(`a[href$="${held}"]`)?.focus();
   }
 
-  #row({ id, here, running, title, at }) {
-    const state = running ? el("span", { className: "running" }, "writing") : when(at);
-    const text = [el("span", { className: "title" }, title), el("span", { className: "quiet" }, state)];
+  #row({ id, here, state, title, at }) {
+    const now = state ? el("span", { className: "running" }, state) : when(at);
+    const text = [el("span", { className: "title" }, title), el("span", { className: "quiet" }, now)];
     const link = el("a", { href: `#${id}`, onclick: () => this.#app.show("chat") }, ...text);
     if (here) link.setAttribute("aria-current", "page");
     return el("li", {}, link);

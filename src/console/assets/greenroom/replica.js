@@ -10,8 +10,11 @@ const kindOf = (type) => type.slice(0, type.indexOf("."));
  *
  * `items` is the story for a reader, in order; an item is `{ kind, version, … }` with the kinds
  * "input", "text", "reasoning", "tool", "file", "moved", "deleted", "recovering", "commit",
- * "notice", "error", "rollback", "fork" and "finished"; `seq` is the entry that began it. `version`
- * grows whenever the item changes; `left` is set while a rollback has left it behind.
+ * "notice", "error", "rollback", "fork", "plan", "request" and "finished"; `seq` is the entry that
+ * began it. `version` grows whenever the item changes; `left` is set while a rollback has left it
+ * behind. A "plan" is `{ run, spec, understood, quote }`, a "request" is `{ run, ask, text,
+ * questions }`; both have the number of the request that waits with them, `request`, or null, and
+ * what became of it, `resolved`: `{ answered, by, text }` or null.
  */
 export class Replica {
   /** The entry before the first one applied. */
@@ -21,10 +24,17 @@ export class Replica {
   title = "";
   closed = false;
   items = [];
-  /** Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, paid, ended }`; the last one is the entry. */
+  /**
+   * Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, paid, ended,
+   * steers, answers, understood, plan, quote }`; `ended` is the entry. `steers` is the run that it
+   * was said to, which took it up where the outcome is "steered"; `answers` the request that it
+   * goes on from.
+   */
   runs = new Map();
   /** The run that is under way. */
   current = null;
+  /** What the session waits with: `{ request, run, kind, text, questions }`; null: nothing. */
+  waiting = null;
   /** Files as of the last commit, by path: `{ text, sha256 }`. */
   files = new Map();
   /**
@@ -93,7 +103,7 @@ export class Replica {
 
   #run(run) {
     if (!this.runs.has(run)) {
-      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [], paid: null });
+      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [], paid: null, steers: null, answers: null });
     }
     return this.runs.get(run);
   }
@@ -147,14 +157,35 @@ export class Replica {
     switch (event.type) {
       case "input.user": {
         const run = this.#run(id);
-        Object.assign(run, { input: event.text, cid: event.cid });
-        this.#item({ kind: "input", run: id, text: event.text, ts });
+        const { text, cid, steers = null, answers = null } = event;
+        Object.assign(run, { input: text, cid, steers, answers });
+        // An approval without a remark says nothing that its card does not.
+        if (text || answers === null) this.#item({ kind: "input", run: id, text, ts, steers });
         break;
       }
       case "run.started":
         this.current = Object.assign(this.#run(id), { started: true, provider: event.provider, model: event.model });
         this.#touch(id);
         break;
+      case "run.classified": {
+        const { intent, complexity, confidence } = event;
+        this.#run(id).understood = { intent, complexity, confidence };
+        break;
+      }
+      case "run.planned": {
+        const run = this.#run(id);
+        run.plan = event.spec;
+        this.#item({ kind: "plan", run: id, spec: event.spec, understood: run.understood ?? null, quote: null, request: null, resolved: null });
+        break;
+      }
+      case "run.quoted": {
+        const { price, cost, hold, approved } = event;
+        const quote = (this.#run(id).quote = { price, cost, hold, approved });
+        this.#update(this.#planOf(id), { quote });
+        break;
+      }
+      case "input.requested": return this.#requested(event);
+      case "input.resolved": return this.#resolved(event);
       case "run.recovering": return this.#recovering(event);
       case "run.finished": return this.#finished(event);
       case "step.started":
@@ -191,6 +222,27 @@ export class Replica {
 
   #touch(run) {
     for (const item of this.items) if (item.kind === "input" && item.run === run) item.version += 1;
+  }
+
+  #update(item, changes) {
+    if (item) Object.assign(item, changes, { version: item.version + 1 });
+  }
+
+  #planOf(run) {
+    return this.items.findLast((item) => item.kind === "plan" && item.run === run);
+  }
+
+  #requested({ request, run, kind = "unknown", text, questions = [] }) {
+    this.waiting = { request, run, kind, text, questions };
+    const plan = kind === "plan" && this.#planOf(run);
+    if (plan) this.#update(plan, { request });
+    else this.#item({ kind: "request", run, ask: kind, text, questions, request, resolved: null });
+  }
+
+  #resolved({ request, answered, by = null, text = "" }) {
+    if (this.waiting?.request === request) this.waiting = null;
+    const isIt = (item) => (item.kind === "plan" || item.kind === "request") && item.request === request;
+    this.#update(this.items.findLast(isIt), { resolved: { answered, by, text } });
   }
 
   #committed({ commit, run, added, changed, removed }, seq, ts) {
@@ -233,7 +285,8 @@ export class Replica {
 
   #finished({ run: id, outcome, error = null }) {
     const run = Object.assign(this.#run(id), { outcome, error, ended: this.last });
-    this.#item({ kind: "finished", run: id, outcome, error, usage: run.usage, paid: run.paid });
+    // What another run took up is part of that one.
+    if (outcome !== "steered") this.#item({ kind: "finished", run: id, outcome, error, usage: run.usage, paid: run.paid, asks: this.waiting?.run === id });
     this.#touch(id);
     if (this.current && this.current !== run) return; // it ended in the queue
     this.current = null;
