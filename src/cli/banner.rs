@@ -57,7 +57,7 @@ fn addresses(facts: &Facts<'_>) -> String {
   Console    {url}/console   (in a browser)
   REST       {url}/api/v1   documentation {url}/docs
   WebSocket  {}   subprotocol {SUBPROTOCOL}
-  Internal   http://{internal}/readyz  /livez  /metrics
+  Internal   http://{internal}/readyz  /livez  /metrics  /keys
   Provider   {} with {}{stand_in}
   User       {}{password}
   Data       {}   (tokens for the client commands are in {})\n",

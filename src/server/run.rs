@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    console::console_routes,
+    console::{console_routes, key_routes},
     failure::Failure,
     gateway::{Serve, Server, listen},
     rest::{Admin, Api, Context, Limits, admin_routes, internal_routes, public_routes},
@@ -109,6 +109,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     };
     let mut routes = internal_routes(readiness, Arc::new(registry), providers);
     routes.extend(admin_routes(&admin));
+    routes.extend(key_routes());
     let api = Api::new(routes);
     let internal = Server::internal(&config.gateway, api).map_err(|error| unusable(&error))?;
     Ok((public, internal))
