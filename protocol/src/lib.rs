@@ -90,7 +90,15 @@
 //! - A part (text, reasoning, tool call, file) has a start, deltas, and an end, under a number of
 //!   its own. Parts may overlap. Deltas may have reached the client merged.
 //! - A run is `input.user`, `run.started`, any events, and exactly one `run.finished`; one that is
-//!   cancelled before it begins has no `run.started`.
+//!   cancelled before it begins, or taken up by another one, has no `run.started`.
+//! - A run that plans says `run.classified`, and then answers in words, asks, or says `run.planned`
+//!   and `run.quoted` before anything is spent.
+//! - A run that asks, `input.requested{request}`, ends; the session waits, for as long as it takes.
+//!   `input.resolved{request}` comes once: accepted, it names the run that goes on, whose
+//!   `input.user{answers}` follows; declined, or dropped for a new run, a rollback or a close, it
+//!   names none. At most one request is open.
+//! - What is said to the run under way is `input.user{steers}`, a run of its own. Where that run
+//!   takes it up, it ends as `run.finished{steered}` within it; else it begins after it.
 //! - `file.end{complete: true}`, `file.deleted` and `file.moved` are staged in their order and take
 //!   effect at `files.committed`; a run that ends without it leaves the files as they were. A file
 //!   that is refused has no `file.end{complete: true}`.
