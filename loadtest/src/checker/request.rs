@@ -53,15 +53,20 @@ impl Requests {
         run: RunId,
         answers: Option<u32>,
     ) -> Result<(), String> {
-        if let Some(open) = self.open {
-            return Err(format!("entry {seq} accepts {run} while {open} is open"));
-        }
         match (self.due.take(), answers) {
             (None, None) => Ok(()),
             (Some(due), Some(number)) if due == (number, run) => Ok(()),
             (due, answers) => Err(format!(
                 "entry {seq}: {run} answers {answers:?}, and {due:?} was accepted before it"
             )),
+        }
+    }
+
+    /// A run begins: what was asked has given way to it.
+    pub(super) fn started(&self, seq: Seq, run: RunId) -> Result<(), String> {
+        match self.open {
+            None => Ok(()),
+            Some(open) => Err(format!("entry {seq}: {run} begins while {open} is open")),
         }
     }
 

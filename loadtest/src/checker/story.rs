@@ -158,7 +158,11 @@ impl Reader<'_> {
                 self.must(Rule::OneAnswer, kept);
             }
             Event::StepStarted { name } => self.step_started(*name),
-            Event::RunStarted { run, .. } => self.started(*run),
+            Event::RunStarted { run, .. } => {
+                let kept = self.requests.started(seq, *run);
+                self.must(Rule::OneAnswer, kept);
+                self.started(*run);
+            }
             Event::RunRecovering { run, attempt, superseded_from } => {
                 self.recovering(*run, *attempt, *superseded_from);
             }

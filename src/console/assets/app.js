@@ -87,8 +87,7 @@ class App {
   /** Prompts that were sent and that the log does not have yet. */
   get pending() {
     const known = new Set([...(this.live?.runs.values() ?? [])].map(({ cid }) => cid));
-    const says = (method) => method === "run.start" || method === "run.steer";
-    const calls = this.client.unanswered.filter(({ method, session, cid }) => says(method) && session === this.session && !known.has(cid));
+    const calls = this.client.unanswered.filter(({ method, session, cid }) => method === "run.start" && session === this.session && !known.has(cid));
     this.#pending = new Map(calls.map(({ cid, params }) => [cid, this.#pending.get(cid) ?? { kind: "pending", version: 0, text: params.input }]));
     return this.#pending.values();
   }
@@ -135,8 +134,9 @@ class App {
   }
 
   /**
-   * Starts a run, in a new session where none is open; where another is under way, it waits, or
-   * takes its place. With `plan`, it first says what it would do.
+   * Starts a run, in a new session where none is open. Where another is under way, it waits
+   * ("queue"), takes its place ("interrupt"), or is said to it ("steer"). With `plan`, it first says
+   * what it would do.
    */
   async start(input, { plan = false, on_busy = "queue" } = {}) {
     const fresh = !this.session;
@@ -153,13 +153,6 @@ class App {
     this.changed();
     await this.#answered(asked);
     this.sessions.refresh();
-  }
-
-  /** Says something to the run under way. */
-  async steer(input) {
-    const asked = this.client.command("run.steer", { session: this.session, params: { input } });
-    this.changed();
-    await this.#answered([asked]);
   }
 
   /** Answers what the session waits with. */

@@ -97,7 +97,7 @@ export class Chat {
       el("p", {}, "Say what it shall build. Text and files appear as they are written, here and in every other tab."),
       el("div", { className: "ideas" }, ...ideas),
     );
-    const steer = button("Steer", () => this.#say((text) => app.steer(text)), { id: "steer", title: "The run takes it up at its next complete file" });
+    const steer = button("Steer", () => this.#start("steer"), { id: "steer", title: "The run takes it up at its next complete file" });
     const interrupt = button("Interrupt", () => this.#start("interrupt"), { id: "interrupt", title: "Ends the run and takes its place" });
     this.#busy = [this.#cancel, interrupt, steer];
     const plan = el("label", { className: "check" }, this.#plan, "Plan first");
@@ -128,15 +128,10 @@ export class Chat {
   }
 
   #start(on_busy) {
-    this.#say((text) => this.#app.start(text, { on_busy, plan: this.#plan.checked }));
-  }
-
-  /** Takes what was typed. */
-  #say(how) {
     const text = this.#prompt.value.trim();
     if (!text) return this.#prompt.focus();
     this.#prompt.value = "";
-    how(text);
+    this.#app.start(text, { on_busy, plan: this.#plan.checked && on_busy !== "steer" });
   }
 
   render() {

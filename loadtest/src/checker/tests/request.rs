@@ -25,7 +25,12 @@ fn resolve(writer: &mut Writer, request: u32, run: Option<RunId>) {
 fn a_request_that_is_answered_dropped_or_left_open_passes() {
     let mut writer = Writer::new();
     asking(&mut writer, 1, "a shop", 1);
+    writer.accept(5, "another shop");
     resolve(&mut writer, 1, None);
+    writer.start(5);
+    writer.add(Event::StepStarted { name: StepName::Planning });
+    writer.call(5, "another shop", &Tree::new(), &[], End::Done);
+    writer.finish(5, Outcome::Completed, None);
     asking(&mut writer, 2, "a page", 2);
     resolve(&mut writer, 2, Some(run_id(3)));
     writer.say(3, "blue", None, Some(2));
