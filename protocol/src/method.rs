@@ -449,6 +449,21 @@ pub fn page_items(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE_ITEMS_MAX).clamp(1, PAGE_ITEMS_MAX)
 }
 
+/// A title for a session that begins with this prompt: its first line, within
+/// [`TITLE_BYTES_MAX`].
+#[must_use]
+pub fn title_of(prompt: &str) -> String {
+    let line = prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let mut title = String::new();
+    for c in line.chars().filter(|c| !c.is_control()) {
+        if title.len() + c.len_utf8() > TITLE_BYTES_MAX {
+            break;
+        }
+        title.push(c);
+    }
+    title
+}
+
 fn check_title(title: &str) -> Result<(), ErrorBody> {
     if title.len() > TITLE_BYTES_MAX {
         return Err(malformed(format!("title is longer than {TITLE_BYTES_MAX} bytes")));
@@ -505,4 +520,17 @@ fn params<T: DeserializeOwned>(call: &Call) -> Result<T, ErrorBody> {
 
 fn params_or_default<T: DeserializeOwned + Default>(call: &Call) -> Result<T, ErrorBody> {
     if call.params.is_some() { params(call) } else { Ok(T::default()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_within_the_limit() {
+        assert_eq!(title_of("\n  a todo\tapp \nwith tags"), "a todoapp");
+        let long = title_of(&"é".repeat(300));
+        assert_eq!(long.len(), TITLE_BYTES_MAX);
+        assert_eq!(title_of(""), "");
+    }
 }

@@ -45,8 +45,21 @@ pub struct GatewayConfig {
     pub drain_ms_max: u64,
     /// Limits of one WebSocket.
     pub websocket: WebSocketLimits,
+    /// The Qbit dialect, `/ws/generate`.
+    pub generate: GenerateConfig,
     /// How much one source may ask.
     pub limits: LimitsConfig,
+}
+
+/// The Qbit dialect, `/ws/generate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateConfig {
+    /// Whether it is spoken; default true.
+    pub enabled: bool,
+    /// Whether `?token=` is taken, as its clients send it; default true. Addresses end up in the
+    /// logs of proxies: without it, a client needs a ticket.
+    pub token_in_url: bool,
 }
 
 /// Limits of one WebSocket.
@@ -92,8 +105,15 @@ impl Default for GatewayConfig {
             http_connection_ms_max: 300_000,
             drain_ms_max: 30_000,
             websocket: WebSocketLimits::default(),
+            generate: GenerateConfig::default(),
             limits: LimitsConfig::default(),
         }
+    }
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self { enabled: true, token_in_url: true }
     }
 }
 

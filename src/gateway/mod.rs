@@ -21,6 +21,7 @@
 //! | body: media type, fields, nesting | JSON, those asked for, 128 levels | 415; 400 | `a_malformed_body_is_refused_without_repeating_it` |
 //! | time for a client to take some of an answer | 8 s | closed | `an_answer_that_is_not_taken_ends_the_connection_and_one_taken_slowly_does_not` |
 //! | time of one request, of one connection | 30 s; 300 s | 504; closed after the answer | `a_connection_serves_many_requests_up_to_its_greatest_age` |
+//! | a token in an address | `/ws/generate` alone, [`GenerateConfig`] | `token_in_url` | `the_dialect_takes_one_credential_and_a_token_only_where_that_is_allowed` |
 //! | pages | `allowed_origins`, none | 403 | `a_page_opens_a_socket_only_if_it_is_listed`, `a_page_gets_permission_only_if_it_is_listed` |
 //! | handshakes under way | 512 | 503 | `handshakes_beyond_what_is_allowed_at_once_are_put_off` |
 //! | time to say hello | 5 s | 4504 | `hello_in_time` |
@@ -42,6 +43,7 @@ pub mod fuzzing;
 mod guard;
 mod places;
 mod progress;
+mod qbit;
 mod server;
 mod site;
 mod socket;
@@ -50,6 +52,8 @@ mod upgrade;
 #[cfg(test)]
 mod tests;
 
-pub use config::{GatewayConfig, GatewayConfigError, WebSocketLimits};
+pub use config::{GatewayConfig, GatewayConfigError, GenerateConfig, WebSocketLimits};
+pub(crate) use qbit::QbitSocket;
 pub use server::{Serve, Server, Upgraded, listen};
 pub use socket::WsSocket;
+pub use upgrade::Speech;

@@ -4,6 +4,7 @@ use super::{
     GatewayConfig, GatewayConfigError, WsSocket, connection,
     places::Places,
     site::{Public, Site},
+    upgrade::Speech,
 };
 use crate::{
     auth::Auth,
@@ -44,8 +45,10 @@ pub type Serve = Arc<dyn Fn(WsSocket, Upgraded) -> BoxFuture<'static, ()> + Send
 pub struct Upgraded {
     /// The client's address, as far as it can be trusted.
     pub peer: IpAddr,
-    /// Who it is, if it came with a ticket; else its first frame says so.
-    pub ticket: Option<Principal>,
+    /// What it speaks.
+    pub speech: Speech,
+    /// Who it is, if its address said so; else its first frame does.
+    pub principal: Option<Principal>,
     /// Id of the request, for logs.
     pub request_id: RequestId,
 }
@@ -89,7 +92,8 @@ impl Server {
     ) -> Result<Self, GatewayConfigError> {
         let (origins, proxies) = config.validate()?;
         let handshakes = Arc::new(Semaphore::new(config.handshakes_max));
-        let public = Public { auth, limits, proxies: proxies.clone(), handshakes };
+        let generate = config.generate;
+        let public = Public { auth, limits, proxies: proxies.clone(), handshakes, generate };
         let site = Site::new(Finish { origins, api }, config, Some(public));
         Ok(Self { site, config: config.clone(), serve: ServeDebug(serve), proxies })
     }

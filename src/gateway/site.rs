@@ -2,9 +2,10 @@
 
 use super::{
     GatewayConfig,
+    config::GenerateConfig,
     guard::Marks,
     server::Upgraded,
-    upgrade::{self, Offer},
+    upgrade::{self, Credential, Offer, Speech},
 };
 use crate::{
     auth::Auth,
@@ -63,6 +64,7 @@ pub(super) struct Public {
     pub(super) limits: Arc<Limits>,
     pub(super) proxies: Proxies,
     pub(super) handshakes: Arc<Semaphore>,
+    pub(super) generate: GenerateConfig,
 }
 
 /// One connection's dealings with its site.
@@ -117,7 +119,7 @@ impl Site {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
-        // No query: it may hold a ticket.
+        // No query: it may hold a ticket or a token.
         tracing::debug!(
             request_id = %facts.id,
             %method,
@@ -136,6 +138,7 @@ impl Site {
         }
         span::request(&facts.id, method, || match facts.path.as_str() {
             upgrade::PATH => Some(upgrade::PATH),
+            upgrade::GENERATE_PATH => Some(upgrade::GENERATE_PATH),
             path => self.finish.api.path(path),
         })
     }
@@ -151,11 +154,15 @@ impl Site {
         let (mut client, mut allowance) = (Client { ip: visit.peer }, None);
         if let Some(public) = &self.public {
             client = public.proxies.client(visit.peer, request.headers());
-            match request.uri().path() {
-                upgrade::PATH => return self.upgrade(public, visit, facts, client, request),
-                upgrade::GENERATE_PATH => return Err(upgrade::generate()),
-                _ => allowance = public.limits.request(client.source())?,
+            let speech = match request.uri().path() {
+                upgrade::PATH => Some(Speech::Greenroom),
+                upgrade::GENERATE_PATH => Some(Speech::Qbit),
+                _ => None,
+            };
+            if let Some(speech) = speech {
+                return self.upgrade(public, visit, (facts, client), request, speech);
             }
+            allowance = public.limits.request(client.source())?;
         }
         if let Some(preflight) = self.finish.preflight(facts) {
             return Ok(preflight);
@@ -189,15 +196,18 @@ impl Site {
         &self,
         public: &Public,
         visit: &Visit,
-        facts: &Facts,
-        client: Client,
+        (facts, client): (&Facts, Client),
         mut request: Request<Incoming>,
+        speech: Speech,
     ) -> Result<Response, Problem> {
         public.limits.upgrade(client.source())?;
         if self.finish.origins.refuse(request.headers()) {
             return Err(forbidden_origin());
         }
-        let Offer { ticket, response } = upgrade::read(&request)?;
+        let Offer { credential, response } = match speech {
+            Speech::Greenroom => upgrade::read(&request)?,
+            Speech::Qbit => upgrade::read_generate(&request, public.generate)?,
+        };
         if !request.body().is_end_stream() {
             let detail = "a request for a WebSocket has no body";
             return Err(Problem::bad_request("malformed_request", detail).closing());
@@ -209,10 +219,16 @@ impl Site {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return Err(Problem::new(status, "busy", detail).after(Duration::from_secs(1)));
         };
-        // Last, so that a refusal does not use it up.
-        let ticket = ticket.map(|ticket| public.auth.redeem_ticket(&ticket).ok_or_else(bad_ticket));
-        let upgraded =
-            Upgraded { peer: client.ip, ticket: ticket.transpose()?, request_id: facts.id.clone() };
+        // Last, so that a refusal does not use a ticket up.
+        let principal = match credential {
+            Some(Credential::Ticket(ticket)) => {
+                Some(public.auth.redeem_ticket(&ticket).ok_or_else(bad_ticket)?)
+            }
+            Some(Credential::Token(token)) => Some(public.auth.verify(&token)?),
+            None => None,
+        };
+        let (peer, request_id) = (client.ip, facts.id.clone());
+        let upgraded = Upgraded { peer, speech, principal, request_id };
         let on = hyper::upgrade::on(&mut request);
         let mut pending = visit.pending.lock().unwrap_or_else(PoisonError::into_inner);
         *pending = Some(Pending { on, upgraded, handshake });

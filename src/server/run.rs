@@ -1,7 +1,7 @@
 //! A server's life: start, serve, drain.
 
 use super::{
-    Ready, Start, accounts, metrics,
+    Ready, Start, SystemClock, accounts, metrics,
     parts::{Parts, chain},
     readiness::{EngineProviders, EngineReadiness},
 };
@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     console::{console_routes, key_routes},
     failure::Failure,
-    gateway::{Serve, Server, listen},
+    gateway::{QbitSocket, Serve, Server, Speech, listen},
     rest::{Admin, Api, Context, Limits, admin_routes, internal_routes, public_routes},
 };
 use greenroom_actors::Engine;
@@ -118,8 +118,14 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
 /// Hands every upgraded socket to the engine.
 fn sockets(engine: Arc<Engine>) -> Serve {
     Arc::new(move |socket, upgraded| {
-        let engine = engine.clone();
-        Box::pin(async move { engine.serve(socket, upgraded.ticket).await })
+        let (engine, principal) = (engine.clone(), upgraded.principal);
+        match upgraded.speech {
+            Speech::Greenroom => Box::pin(async move { engine.serve(socket, principal).await }),
+            Speech::Qbit => Box::pin(async move {
+                let socket = QbitSocket::new(socket, Arc::new(SystemClock));
+                engine.serve(socket, principal).await;
+            }),
+        }
     })
 }
 

@@ -4,7 +4,6 @@ use super::{
     account::Account,
     args::ChatArgs,
     driver::{Driver, Happening, describe, result},
-    generate::title,
     remote::listing,
     render::Renderer,
     request::{self, Request, Verdict, verdict},
@@ -18,7 +17,9 @@ use greenroom_protocol::{
     event::Event,
     frame::{After, Status},
     id::{CommandId, Cursor, SessionId},
-    method::{Method, OnBusy, RunAccepted, RunCancel, RunStart, SessionCreate, SessionInfo},
+    method::{
+        Method, OnBusy, RunAccepted, RunCancel, RunStart, SessionCreate, SessionInfo, title_of,
+    },
     plan::InputKind,
 };
 use std::{collections::VecDeque, io::IsTerminal as _};
@@ -161,7 +162,7 @@ impl Chat {
     fn send(&mut self, prompt: &str, on_busy: OnBusy) -> Result<(), Failure> {
         let command = || CommandId::new(Uuid::now_v7());
         if !self.begun {
-            let create = SessionCreate { title: title(prompt) };
+            let create = SessionCreate { title: title_of(prompt) };
             let create = Method::SessionCreate(self.session, command(), create);
             self.asked.push_back(self.driver.call(&create)?);
             self.driver.attach(self.session, After::Start);

@@ -24,8 +24,9 @@ use greenroom_protocol::{
     event::Outcome,
     frame::{After, Status},
     id::{CommandId, Cursor, SessionId},
-    limit::TITLE_BYTES_MAX,
-    method::{InputResponded, Method, OnBusy, RunAccepted, RunStart, SessionCreate, SessionInfo},
+    method::{
+        InputResponded, Method, OnBusy, RunAccepted, RunStart, SessionCreate, SessionInfo, title_of,
+    },
 };
 use std::{
     io::{IsTerminal as _, stdin},
@@ -110,7 +111,7 @@ impl Watch {
             let info: SessionInfo = driver.ask(&get, &mut |_| {}).await?;
             (None, After::Cursor(Cursor { epoch: info.epoch, seq: info.head }))
         } else {
-            let title = title(&args.prompt);
+            let title = title_of(&args.prompt);
             let create = Method::SessionCreate(session, command(), SessionCreate { title });
             (Some(driver.call(&create)?), After::Start)
         };
@@ -353,19 +354,6 @@ impl Watch {
     }
 }
 
-/// The prompt's first line, within the limit of a title.
-pub(super) fn title(prompt: &str) -> String {
-    let line = prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let mut title = String::new();
-    for c in line.chars().filter(|c| !c.is_control()) {
-        if title.len() + c.len_utf8() > TITLE_BYTES_MAX {
-            break;
-        }
-        title.push(c);
-    }
-    title
-}
-
 /// Begins a run and leaves it, as Ctrl-C does.
 #[cfg(test)]
 pub(super) async fn leave_at_once(account: Account, args: &GenerateArgs) -> Failure {
@@ -373,17 +361,4 @@ pub(super) async fn leave_at_once(account: Account, args: &GenerateArgs) -> Fail
     let driver = Driver::start(account).await.unwrap();
     let watch = Watch::begin(driver, session, args).await.unwrap();
     watch.leave(&mut Interrupts::new().unwrap()).await.unwrap_err()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_is_one_line_within_the_limit() {
-        assert_eq!(title("\n  a todo\tapp \nwith tags"), "a todoapp");
-        let long = title(&"é".repeat(300));
-        assert_eq!(long.len(), TITLE_BYTES_MAX);
-        assert_eq!(title(""), "");
-    }
 }

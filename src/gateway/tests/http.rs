@@ -76,7 +76,7 @@ async fn every_failure_is_a_problem_document() {
         ),
         ("POST", "/api/v1/ws/ticket", json, "", 401, "bad_token"),
         ("GET", "/ws", json, "", 400, "not_websocket"),
-        ("GET", "/ws/generate", json, "", 400, "subprotocol_required"),
+        ("GET", "/ws/generate", json, "", 400, "not_websocket"),
     ] {
         let reply = request(port.address, method, path, &[header], body).await;
         assert_eq!((reply.status, &*reply.code()), (status, code), "{method} {path}: {reply:?}");
@@ -263,6 +263,8 @@ async fn no_secret_reaches_a_log() {
     let ticket = ticket.json()["ticket"].as_str().unwrap().to_owned();
     upgrade(port.address, &format!("/ws?ticket={ticket}"), &[OFFER]).await;
     upgrade(port.address, &format!("/ws?token={access}"), &[OFFER]).await;
+    upgrade(port.address, &format!("/ws/generate?token={access}"), &[]).await;
+    upgrade(port.address, &format!("/ws/generate?token={access}&ticket={ticket}"), &[]).await;
     let body = format!(r#"{{"refresh_token":"{refresh}"}}"#);
     post(port.address, "/api/v1/auth/refresh", &body).await;
     post(port.address, "/api/v1/auth/refresh", &format!("{body}x")).await;

@@ -1,5 +1,5 @@
 use super::harness::*;
-use crate::gateway::{GatewayConfig, WebSocketLimits};
+use crate::gateway::{GatewayConfig, Speech, WebSocketLimits};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -59,7 +59,7 @@ async fn a_socket_is_upgraded_and_carries_messages() {
     assert_eq!(close_code(&mut client).await, 4001);
 
     let upgraded = port.upgraded.recv().await.unwrap();
-    assert_eq!(upgraded.ticket, None);
+    assert_eq!((upgraded.speech, upgraded.principal), (Speech::Greenroom, None));
     assert_eq!(upgraded.request_id.as_str(), reply.headers["x-request-id"]);
     assert!(upgraded.peer.is_loopback());
 }
@@ -103,6 +103,8 @@ async fn a_page_opens_a_socket_only_if_it_is_listed() {
             (403, Some("origin_not_allowed")),
             "{bad}"
         );
+        let (reply, _) = upgrade(port.address, "/ws/generate?token=x", &headers).await;
+        assert_eq!((reply.status, &*reply.code()), (403, "origin_not_allowed"), "{bad}");
     }
     assert_eq!(upgrade(port.address, "/ws", &[OFFER, ("Origin", PAGE)]).await.0.status, 101);
     assert_eq!(upgrade(port.address, "/ws", &[OFFER]).await.0.status, 101, "no page");
@@ -119,8 +121,7 @@ async fn whoever_asks_for_something_else_is_told_what_to_use() {
             "subprotocol_required",
             "greenroom.v1.json",
         ),
-        ("/ws/generate", OFFER, "subprotocol_required", "greenroom.v1.json"),
-        ("/ws/generate?token=x", OFFER, "subprotocol_required", "greenroom.v1.json"),
+        ("/ws/generate?access_token=x", OFFER, "token_in_url", "/api/v1/ws/ticket"),
         ("/ws?token=x", OFFER, "token_in_url", "/api/v1/ws/ticket"),
         ("/ws?ticket=y&token=x", OFFER, "token_in_url", "/api/v1/ws/ticket"),
         (
@@ -133,6 +134,35 @@ async fn whoever_asks_for_something_else_is_told_what_to_use() {
         let (reply, _) = upgrade(port.address, path, &[offer]).await;
         assert_eq!((reply.status, &*reply.code()), (400, code), "{path}");
         assert!(reply.body.contains(hint), "{}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn the_dialect_s_address_says_who_it_is_by_a_token_or_a_ticket() {
+    let mut port = port().await;
+    let token = access_token(&port).await;
+    let user = port.fixture.auth.verify(&token).unwrap().user;
+    let bearer = format!("Bearer {token}");
+    let header = [("Authorization", &*bearer)];
+    let reply = request(port.address, "POST", "/api/v1/ws/ticket", &header, "").await;
+    let ticket = reply.json()["ticket"].as_str().unwrap().to_owned();
+    for query in [format!("token={token}"), format!("ticket={ticket}")] {
+        let (reply, _) = upgrade(port.address, &format!("/ws/generate?{query}"), &[]).await;
+        assert_eq!(reply.status, 101, "{reply:?}");
+        assert_eq!(reply.headers.get("sec-websocket-protocol"), None);
+        let upgraded = port.upgraded.recv().await.unwrap();
+        assert_eq!(upgraded.speech, Speech::Qbit);
+        assert_eq!(upgraded.principal.map(|principal| principal.user), Some(user));
+    }
+    for (query, code) in [
+        (format!("ticket={ticket}"), "bad_ticket"),
+        (format!("token={token}x"), "bad_token"),
+        (format!("token={ticket}"), "bad_token"),
+        (String::new(), "bad_token"),
+    ] {
+        let (reply, _) = upgrade(port.address, &format!("/ws/generate?{query}"), &[]).await;
+        assert_eq!((reply.status, &*reply.code()), (401, code), "{query}");
+        assert!(!reply.body.contains(&token) && !reply.body.contains(&ticket), "{}", reply.body);
     }
 }
 
@@ -151,7 +181,7 @@ async fn a_ticket_opens_one_socket_however_many_try_at_once() {
 
     assert_eq!(statuses.first(), Some(&101));
     assert!(statuses.iter().skip(1).all(|status| *status == 401), "{statuses:?}");
-    let user = port.upgraded.recv().await.unwrap().ticket.unwrap().user;
+    let user = port.upgraded.recv().await.unwrap().principal.unwrap().user;
     let login = port.fixture.auth.login("ada@example.org", "correct horse".into()).await.unwrap();
     assert_eq!(user, login.user);
 }
