@@ -11,6 +11,7 @@ mod drain;
 mod hostile;
 mod messages;
 mod operations;
+mod qbit;
 mod rest;
 mod tabs;
 mod telemetry;

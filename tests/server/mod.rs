@@ -5,6 +5,7 @@ mod collector;
 mod followers;
 mod model;
 mod process;
+mod qbit;
 mod rest;
 mod socket;
 mod story;
@@ -14,6 +15,7 @@ pub(crate) use collector::{Collector, Field, Span};
 pub(crate) use followers::Followers;
 pub(crate) use model::{Model, Script};
 pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};
+pub(crate) use qbit::{Qbit, figures, told};
 pub(crate) use rest::{Reply, cursor};
 pub(crate) use socket::{Socket, refusal};
 pub(crate) use story::{
