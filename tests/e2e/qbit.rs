@@ -50,9 +50,13 @@ async fn a_project_is_generated_and_modified_and_what_is_told_is_what_is_committ
     assert_eq!(told(&messages), files);
     assert_eq!(done["payload"]["file_count"], files.len());
     assert!(count(&messages, "code_token") > 2 * files.len(), "they come as they are written");
-    for kind in ["agent_started", "agent_call_complete", "conversation_turn"] {
+    for kind in ["scp_generated", "agent_started", "agent_call_complete", "conversation_turn"] {
         assert_eq!(count(&messages, kind), 1, "{kind}");
     }
+    let plan = messages.iter().find(|message| message["type"] == "scp_generated").unwrap();
+    let planned = &plan["payload"]["scp"]["file_structure"]["frontend"];
+    assert!(planned.as_array().unwrap().contains(&json!("index.html")), "{plan}");
+    assert!(plan["payload"]["credits_required"].as_f64().unwrap() > 0.0, "{plan}");
     for message in &messages {
         assert_eq!(message["project_id"], project.to_string(), "{message}");
     }
@@ -72,6 +76,37 @@ async fn a_project_is_generated_and_modified_and_what_is_told_is_what_is_committ
     let files_now = native.files(project, None).await;
     assert_eq!(files_now, expected);
     assert_ne!(files_now, files);
+}
+
+#[tokio::test]
+async fn words_cost_nothing_and_questions_are_answered_by_the_next_prompt() {
+    let site = Site::new();
+    let (server, user, mut qbit) = bed(&site).await;
+    let balance = async || server.get(&user, "/credits").await["balance"]["available"].clone();
+    let before = balance().await;
+    qbit.ask("generate_code", json!({ "prompt": "hello" })).await;
+    let messages = qbit.take_end().await;
+    let answer = messages.last().unwrap();
+    assert_eq!(answer["type"], "response", "{answer}");
+    assert_eq!(answer["payload"]["intent"], "conversation", "{answer}");
+    assert!(answer["payload"]["response"].as_str().unwrap().len() > 5, "{answer}");
+    assert_eq!(figures(&messages), [10]);
+
+    qbit.ask("generate_code", json!({ "prompt": "make something" })).await;
+    let messages = qbit.take_end().await;
+    let asked = messages.last().unwrap();
+    assert_eq!(asked["payload"]["intent"], "ambiguous", "{asked}");
+    assert!(!asked["payload"]["questions"].as_array().unwrap().is_empty(), "{asked}");
+    assert_eq!(balance().await, before);
+    drop(qbit);
+
+    let mut again = Qbit::connect(&server, &user.access).await;
+    let answer = json!({ "prompt": "A to-do list", "project_id": project(&messages) });
+    again.ask("modify_code", answer).await;
+    let messages = again.take_end().await;
+    assert_eq!(messages.last().unwrap()["type"], "generation_complete", "{messages:?}");
+    assert_eq!(figures(&messages), [10, 25, 40, 70, 100]);
+    assert!(told(&messages).contains_key("index.html"));
 }
 
 #[tokio::test]
