@@ -45,7 +45,10 @@
 //!   missed, as from Qbit; the run goes on, and the protocol at `/ws` resumes it.
 //! - It has no word either for a token that expires (4100), a server that goes (4001) or a user's
 //!   balance: close codes are those of the protocol, the balance is REST's.
-//! - The token comes in the address, which can be switched off: [`super::GenerateConfig`].
+//! - The token comes in the address, which can be switched off: [`super::GenerateConfig`]. Who is
+//!   refused gets a problem document with 401 instead of a socket; Qbit's answer was a bare 403.
+//! - Many sockets of a user may be open at once, and two requests at once: Qbit replaced the older
+//!   socket, and read nothing while it wrote.
 
 mod asked;
 mod job;
