@@ -31,6 +31,12 @@ async fn catch_commands(page: &mut Page) {
     page.eval::<Value>(&script).await;
 }
 
+/// Goes to a control of the conversation, from its top.
+async fn tab_from_story_to(page: &mut Page, what: &str, is_it: &str) {
+    page.eval::<Value>("document.querySelector('.story').focus(); return null;").await;
+    tab_to(page, what, is_it).await;
+}
+
 /// Waits for a command, which must be the last one.
 async fn sent(page: &mut Page, method: &str, params: Value) {
     page.wait("a command", "return window.sent.length > 0;").await;
@@ -121,12 +127,13 @@ async fn plans_and_questions_are_answered_with_the_keyboard_alone() {
     catch_commands(&mut page).await;
 
     tell(&mut page, plan(1)).await;
-    tab_to(&mut page, "the remark", "at.name === 'remark'").await;
+    card_says(&mut page, "Plan").await;
+    tab_from_story_to(&mut page, "the remark", "at.name === 'remark'").await;
     page.type_text("in blue").await;
     page.press("Enter").await;
     let answer = |accept: bool, text: &str| json!({ "request": 1, "accept": accept, "text": text });
     sent(&mut page, "input.respond", answer(true, "in blue")).await;
-    tab_to(&mut page, "the way out", "at.classList.contains('decline')").await;
+    tab_from_story_to(&mut page, "the way out", "at.classList.contains('decline')").await;
     page.press("Enter").await;
     sent(&mut page, "input.respond", answer(false, "")).await;
     tell(&mut page, resolved(1, true)).await;
@@ -135,10 +142,11 @@ async fn plans_and_questions_are_answered_with_the_keyboard_alone() {
     page.wait("no more to answer", forms).await;
 
     tell(&mut page, questions(2)).await;
-    tab_to(&mut page, "an option", "at.textContent === 'me'").await;
+    card_says(&mut page, "Tell me more.").await;
+    tab_from_story_to(&mut page, "an option", "at.textContent === 'me'").await;
     page.press("Enter").await; // which fills the field, and goes there
     page.wait("the choice", "return document.activeElement.value === 'me';").await;
-    tab_to(&mut page, "the other field", "at.id === 'answer-2-1'").await;
+    tab_from_story_to(&mut page, "the other field", "at.id === 'answer-2-1'").await;
     page.type_text("five").await;
     page.press("Enter").await;
     let text = "For whom? me\nHow many? five";
@@ -152,7 +160,8 @@ async fn plans_and_questions_are_answered_with_the_keyboard_alone() {
         "text": "Two of four files are there.",
     }]);
     tell(&mut page, credits).await;
-    tab_to(&mut page, "going on", "at.textContent === 'Go on'").await;
+    card_says(&mut page, "Two of four files are there.").await;
+    tab_from_story_to(&mut page, "going on", "at.textContent === 'Go on'").await;
     page.press("Enter").await;
     let on = json!({ "request": 3, "accept": true, "text": "" });
     sent(&mut page, "input.respond", on).await;

@@ -8,6 +8,7 @@ mod keyboard;
 mod keys;
 mod layout;
 mod picture;
+mod plan;
 mod preview;
 mod scripts;
 mod time;

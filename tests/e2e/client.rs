@@ -1,6 +1,6 @@
 //! What `greenroom client` writes is what the server has.
 
-use crate::server::{Server, Site, Socket, User, files_below, git, output};
+use crate::server::{GREETING, Model, PLANS, Server, Site, Socket, User, files_below, git, output};
 use greenroom_protocol::{
     event::{Event, Stream},
     id::SessionId,
@@ -106,4 +106,42 @@ async fn a_client_that_is_closed_in_the_middle_misses_nothing_when_it_attaches_a
     assert_eq!(end["event"]["outcome"], "completed");
     let committed = lines.iter().find(|line| line["event"]["type"] == "files.committed");
     assert!(committed.is_some());
+}
+
+#[tokio::test]
+async fn a_plan_is_approved_by_yes_or_later_by_respond() {
+    let model = Model::start(PLANS).await;
+    let bed = Bed::new(Site::new().answered_by(&model.base_url())).await;
+    let out = bed.site.place("out");
+    let out = out.to_str().unwrap();
+    let args = ["generate", "a greeting", "--plan", "--out", out];
+    let run = output(&mut bed.site.client(&bed.user, &args)).await;
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    for part in ["plan: A page that greets.", "  + index.html  the page", " credits", "answer: "] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let command = said.lines().find_map(|line| line.strip_prefix("answer:  greenroom client "));
+    let session = command.unwrap().split(' ').nth(1).unwrap().to_owned();
+    let ls = output(&mut bed.site.client(&bed.user, &["ls"])).await;
+    assert!(String::from_utf8_lossy(&ls.stdout).contains("waiting"), "{ls:?}");
+
+    let answered = output(&mut bed.site.client(&bed.user, &["respond", &session, "be kind"])).await;
+    let followed = String::from_utf8_lossy(&answered.stdout).into_owned();
+    assert!(answered.status.success(), "{answered:?}");
+    assert!(
+        followed.contains("> be kind\n") && followed.ends_with("=== completed\n"),
+        "{followed}"
+    );
+    let mut socket = Socket::connect(&bed.server, &bed.user).await;
+    let files = socket.files(session.parse().unwrap(), None).await;
+    assert_eq!(files["index.html"], GREETING.as_bytes());
+    let late = output(&mut bed.site.client(&bed.user, &["respond", &session])).await;
+    assert!(String::from_utf8_lossy(&late.stderr).contains("waits for no answer"), "{late:?}");
+
+    let other = Model::start(PLANS).await;
+    let bed = Bed::new(Site::new().answered_by(&other.base_url())).await;
+    bed.generate("a greeting", &["--plan", "--yes"]).await;
+    let built = files_below(&bed.site.place("out"));
+    assert_eq!(built["index.html"], GREETING.as_bytes());
 }

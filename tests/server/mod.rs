@@ -1,5 +1,6 @@
 //! The real binary on free ports with a data folder of its own, and what talks to it.
 
+mod asking;
 #[cfg(feature = "otel")]
 mod collector;
 mod followers;
@@ -10,6 +11,7 @@ mod rest;
 mod socket;
 mod story;
 
+pub(crate) use asking::{ASKS, GREETING, PLANS};
 #[cfg(feature = "otel")]
 pub(crate) use collector::{Collector, Field, Span};
 pub(crate) use followers::Followers;

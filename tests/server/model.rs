@@ -1,8 +1,14 @@
-//! An OpenAI-compatible server that answers every call with the same text.
+//! An OpenAI-compatible server that answers by a script.
 
 use super::soon;
 use serde_json::json;
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -22,6 +28,8 @@ pub(crate) enum Script {
     Counted(&'static str),
     /// This text, and then nothing until the caller leaves.
     Unfinished(&'static str),
+    /// These texts, one a call; the last one from then on.
+    Turns(&'static [&'static str]),
 }
 
 /// The server; ends when it is dropped.
@@ -45,10 +53,11 @@ impl Model {
         let address = listener.local_addr().unwrap();
         let (tell, left) = mpsc::channel(CALLS_MAX);
         let mut serving = JoinSet::new();
+        let turn = Arc::new(AtomicUsize::new(0));
         serving.spawn(async move {
             let mut calls = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                calls.spawn(answer(stream, script, tell.clone()));
+                calls.spawn(answer(stream, script, Arc::clone(&turn), tell.clone()));
             }
         });
         Self { address, left, _serving: serving }
@@ -64,12 +73,21 @@ impl Model {
     }
 }
 
-async fn answer(mut stream: TcpStream, script: Script, left: mpsc::Sender<()>) {
+async fn answer(
+    mut stream: TcpStream,
+    script: Script,
+    turn: Arc<AtomicUsize>,
+    left: mpsc::Sender<()>,
+) {
     let Some(request) = read(&mut stream).await else { return };
     let tag = tag(&request);
     let (text, whole) = match script {
         Script::Whole(text) | Script::Counted(text) => (text, true),
         Script::Unfinished(text) => (text, false),
+        Script::Turns(texts) => {
+            let turn = turn.fetch_add(1, Ordering::Relaxed).min(texts.len() - 1);
+            (texts[turn], true)
+        }
     };
     let text =
         tag.map_or_else(|| text.to_owned(), |tag| text.replace("@@TAG ", &format!("@@{tag} ")));
