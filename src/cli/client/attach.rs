@@ -22,13 +22,14 @@ pub(super) async fn run(account: Account, args: AttachArgs) -> Result<(), Failur
     read(driver, args.session, args.after, Reader::new(args.json, args.follow)).await
 }
 
-/// Prints what a session says after a place, until no run is under way.
+/// Prints what a session says after a place, files by their names, until no run is under way.
 pub(super) async fn follow(
     driver: Driver,
     session: SessionId,
     after: After,
 ) -> Result<(), Failure> {
-    read(driver, session, after, Reader::new(false, false)).await
+    let renderer = Renderer::new(false, true);
+    read(driver, session, after, Reader { renderer, ..Reader::new(false, false) }).await
 }
 
 async fn read(

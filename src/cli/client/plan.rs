@@ -17,8 +17,10 @@ pub(super) fn lines(event: &Event) -> Vec<String> {
         spec_lines(spec)
     } else if let Event::RunQuoted { cost, hold, approved, .. } = event {
         let (cost, hold) = (amount_text(*cost), amount_text(*hold));
+        let more =
+            if hold == cost { String::new() } else { format!(", {hold} are reserved for it") };
         let so = if *approved { "; approved, as it is little" } else { "" };
-        vec![format!("it costs about {cost} credits, {hold} are reserved for it{so}")]
+        vec![format!("it costs about {cost} credits{more}{so}")]
     } else if let Event::InputRequested { text, questions, .. } = event {
         let asked = questions.iter().enumerate();
         let asked = asked.flat_map(|(at, question)| question_lines(at + 1, question));

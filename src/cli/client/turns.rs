@@ -16,7 +16,7 @@ use crate::{
     utc::Utc,
 };
 use greenroom_protocol::{
-    event::Event,
+    event::{Event, Outcome},
     frame::{After, Ev},
     id::{RunId, Seq, SessionId},
 };
@@ -43,14 +43,28 @@ struct Place {
 struct Places {
     found: Vec<Place>,
     prompts: BTreeMap<RunId, String>,
+    /// What the runs that asked were about, by the number of the request.
+    asked: BTreeMap<u32, String>,
     commit: Option<String>,
 }
 
 impl Places {
     fn apply(&mut self, ev: &Ev) {
-        let (outcome, what) = if let Event::InputUser { run, text, .. } = &ev.event {
-            self.prompts.insert(*run, text.clone());
+        let (outcome, what) = if let Event::InputUser { run, text, answers, .. } = &ev.event {
+            let about = answers.and_then(|request| self.asked.get(&request));
+            let what = match about {
+                Some(about) if text.is_empty() => about.clone(),
+                Some(about) => format!("{about} ({text})"),
+                None => text.clone(),
+            };
+            self.prompts.insert(*run, what);
             return;
+        } else if let Event::InputRequested { request, run, .. } = &ev.event {
+            let about = self.prompts.get(run).cloned().unwrap_or_default();
+            self.asked.insert(*request, about);
+            return;
+        } else if let Event::RunFinished { outcome: Outcome::Steered, .. } = &ev.event {
+            return; // it is part of the turn that took it up
         } else if let Event::FilesCommitted { commit, .. } = &ev.event {
             self.commit = Some(commit.clone());
             return;
@@ -167,8 +181,8 @@ async fn read(
 mod tests {
     use super::*;
     use greenroom_protocol::{
-        event::Outcome,
         id::{Channel, CommandId, UserId},
+        plan::InputKind,
     };
     use uuid::Uuid;
 
@@ -207,5 +221,42 @@ mod tests {
             "      3  1970-01-01T00:00:00Z  completed    c1           a page\n      \
              4  1970-01-01T00:00:00Z  -            c2          (rolled back to entry 1)\n"
         );
+    }
+    #[test]
+    fn a_turn_that_goes_on_says_what_it_is_about_and_what_it_took_up_is_none_of_its_own() {
+        let (nil, run) = (Uuid::nil(), |n| RunId::new(Uuid::from_u128(n)));
+        let said = |n, text: &str, steers, answers| Event::InputUser {
+            run: run(n),
+            cid: CommandId::new(nil),
+            by: UserId::new(nil),
+            text: text.into(),
+            model: None,
+            plan: false,
+            steers,
+            answers,
+        };
+        let ends = |n, outcome| Event::RunFinished { run: run(n), outcome, error: None };
+        let asked = Event::InputRequested {
+            request: 1,
+            run: run(1),
+            kind: InputKind::Plan,
+            text: String::new(),
+            questions: Vec::new(),
+        };
+        let events = [
+            said(1, "a shop", None, None),
+            asked,
+            ends(1, Outcome::Completed),
+            said(2, "in blue", None, Some(1)),
+            said(3, "for tea", Some(run(2)), None),
+            ends(3, Outcome::Steered),
+            ends(2, Outcome::Completed),
+        ];
+        let mut places = Places::default();
+        for (seq, event) in (1..).map(Seq).zip(events) {
+            places.apply(&Ev { ch: Channel(1), seq, from: None, ts: 0, event });
+        }
+        let found: Vec<_> = places.found.iter().map(|at| (at.seq, at.what.as_str())).collect();
+        assert_eq!(found, [(Seq(3), "a shop"), (Seq(7), "a shop (in blue)")]);
     }
 }

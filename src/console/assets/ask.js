@@ -68,7 +68,7 @@ function feature({ name, description, priority }) {
 }
 
 const costs = ({ cost, hold, approved }) =>
-  `About ${credits(cost)}; ${credits(hold)} are reserved for it.${approved ? " Approved, as it is little." : ""}`;
+  `About ${credits(cost)}${hold === cost ? "." : `; ${credits(hold)} are reserved for it.`}${approved ? " Approved, as it is little." : ""}`;
 
 /** A plan: what a request was understood as, what is to be built, what it costs. */
 export function planCard(item, app) {

@@ -108,7 +108,7 @@ export class Versions {
   }
 
   #title({ to, at }, run) {
-    if (run) return run.input || "Without a prompt";
+    if (run) return run.about || "Without a prompt";
     return to === undefined ? `Forked at entry ${at} of another session` : `Rolled back to entry ${to}`;
   }
 

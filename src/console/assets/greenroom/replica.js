@@ -26,9 +26,9 @@ export class Replica {
   items = [];
   /**
    * Runs by id, oldest first: `{ run, input, started, step, outcome, error, usage, paid, ended,
-   * steers, answers, understood, plan, quote }`; `ended` is the entry. `steers` is the run that it
-   * was said to, which took it up where the outcome is "steered"; `answers` the request that it
-   * goes on from.
+   * about, steers, answers, understood, plan, quote }`; `ended` is the entry. `about` is the prompt
+   * that it goes on from, where it answers a request, `answers`; `steers` the run that it was said
+   * to, which took it up where the outcome is "steered".
    */
   runs = new Map();
   /** The run that is under way. */
@@ -48,6 +48,8 @@ export class Replica {
 
   #parts = new Map();
   #staged = [];
+  /** What the runs that asked were about, by request. */
+  #asked = new Map();
   /** Files by commit, so that a rollback finds them again. */
   #seen = new Map();
   /** After which entry which entries are part of the session: `{ seq, spans }`, oldest first. */
@@ -103,7 +105,7 @@ export class Replica {
 
   #run(run) {
     if (!this.runs.has(run)) {
-      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [], paid: null, steers: null, answers: null });
+      this.runs.set(run, { run, input: "", started: false, step: null, outcome: null, error: null, usage: [], paid: null, about: "", steers: null, answers: null });
     }
     return this.runs.get(run);
   }
@@ -158,7 +160,7 @@ export class Replica {
       case "input.user": {
         const run = this.#run(id);
         const { text, cid, steers = null, answers = null } = event;
-        Object.assign(run, { input: text, cid, steers, answers });
+        Object.assign(run, { input: text, cid, steers, answers, about: this.#asked.get(answers) ?? text });
         // An approval without a remark says nothing that its card does not.
         if (text || answers === null) this.#item({ kind: "input", run: id, text, ts, steers });
         break;
@@ -234,6 +236,7 @@ export class Replica {
 
   #requested({ request, run, kind = "unknown", text, questions = [] }) {
     this.waiting = { request, run, kind, text, questions };
+    this.#asked.set(request, this.#run(run).about);
     const plan = kind === "plan" && this.#planOf(run);
     if (plan) this.#update(plan, { request });
     else this.#item({ kind: "request", run, ask: kind, text, questions, request, resolved: null });
