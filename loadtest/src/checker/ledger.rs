@@ -16,6 +16,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 /// What a run's log says of its payment.
 #[derive(Clone, Debug, Default)]
 struct Said {
+    /// It plans, or has planned and nothing else: that is free.
+    is_planning: bool,
     /// What its calls used, an attempt each: the last one is the one that is paid.
     attempts: Vec<Usage>,
     /// The last attempt's answer is complete.
@@ -74,11 +76,17 @@ fn said(account: &AccountHistory, history: &History) -> BTreeMap<RunId, Said> {
                         said.attempts.push(Usage::default());
                     }
                 }
+                Event::StepStarted { name } => {
+                    if let Some(said) = active.and_then(|run| runs.get_mut(&run)) {
+                        said.is_planning = *name == StepName::Planning;
+                    }
+                }
                 Event::StepFinished { name: StepName::Generating } => {
                     if let Some(said) = active.and_then(|run| runs.get_mut(&run)) {
                         said.is_generated = true;
                     }
                 }
+                Event::Usage { run, .. } if runs.get(run).is_some_and(|said| said.is_planning) => {}
                 Event::Usage { run, usage } => {
                     let attempts = &mut runs.entry(*run).or_default().attempts;
                     match attempts.last_mut() {
@@ -172,7 +180,7 @@ fn check_run(said: &Said, end: Option<&Transaction>) -> Result<(), String> {
         return Err(format!("the engine lost it, and it paid {paid}"));
     }
     let Some(end) = end else {
-        let is_free = outcome != Outcome::Completed;
+        let is_free = outcome != Outcome::Completed || said.is_planning;
         return if is_free { Ok(()) } else { Err("it completed and never paid".into()) };
     };
     if end.kind == Kind::Void {

@@ -1,7 +1,11 @@
 //! Requests for input, and runs that another one took up.
 
 use super::*;
-use greenroom_protocol::{event::StepName, plan::InputKind};
+use greenroom_protocol::{
+    credits::{Balance, CreditsInfo},
+    event::{StepName, Usage},
+    plan::InputKind,
+};
 
 /// A run that plans, asks for approval and ends; nothing is written.
 fn asking(writer: &mut Writer, n: u128, text: &str, request: u32) {
@@ -43,6 +47,33 @@ fn a_request_that_is_answered_dropped_or_left_open_passes() {
     asking(&mut writer, 4, "a quiz", 3);
     writer.calls.last_mut().unwrap().app = None;
     assert_eq!(check(&writer.history()), []);
+}
+
+#[test]
+fn a_plan_is_free_and_what_is_generated_is_not() {
+    let history = |step| {
+        let mut writer = Writer::new();
+        asking(&mut writer, 1, "a shop", 1);
+        let usage = Usage { input_tokens: 9, ..Usage::default() };
+        let end = writer.log.pop().unwrap();
+        writer.add(Event::StepStarted { name: step });
+        writer.add(Event::Usage { run: run_id(1), usage });
+        writer.add(end.event);
+        let mut history = writer.history();
+        let info = CreditsInfo {
+            balance: Balance::default(),
+            grants: Vec::new(),
+            holds: Vec::new(),
+            month_spent: 0,
+            month_budget: None,
+        };
+        let (sessions, transactions) = (vec![SESSION], Vec::new());
+        history.accounts.push(AccountHistory { sessions, transactions, info });
+        history
+    };
+    assert_eq!(check(&history(StepName::Planning)), []);
+    let unpaid = check(&history(StepName::Generating));
+    assert!(unpaid.iter().any(|violation| violation.rule == Rule::RightCharge), "{unpaid:?}");
 }
 
 #[test]
