@@ -53,7 +53,7 @@ pub(crate) fn play(test: &str, server: &Path, arguments: &[&str]) -> Said {
 }
 
 /// The load harness, which cargo leaves beside the server's binary when it builds the workspace.
-fn harness() -> PathBuf {
+pub(crate) fn harness() -> PathBuf {
     let folder = Path::new(env!("CARGO_BIN_EXE_greenroom")).parent().unwrap();
     let harness = folder.join(format!("greenroom-loadtest{}", env::consts::EXE_SUFFIX));
     if !harness.exists() {

@@ -16,7 +16,7 @@ pub(crate) use asking::{ASKS, GREETING, PLANS};
 pub(crate) use collector::{Collector, Field, Span};
 pub(crate) use followers::Followers;
 pub(crate) use model::{Model, Script};
-pub(crate) use process::{PASSWORD, Server, Site, User, files_below, git, output};
+pub(crate) use process::{PASSWORD, Server, Site, User, files_below, free_port, git, output};
 pub(crate) use qbit::{Qbit, figures, told};
 pub(crate) use rest::{Reply, cursor};
 pub(crate) use socket::{Socket, refusal};

@@ -19,6 +19,9 @@ use tokio::{
 /// Calls whose end is not looked at; more than any test makes.
 const CALLS_MAX: usize = 16;
 
+/// What the hub's instructions say.
+const HUB: &str = "You are the planner of an app workspace.";
+
 /// What the server answers. `@@TAG ` becomes the marker of the call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Script {
@@ -30,12 +33,16 @@ pub(crate) enum Script {
     Unfinished(&'static str),
     /// These texts, one a call; the last one from then on.
     Turns(&'static [&'static str]),
+    /// To the hub the first of these texts, the second where that was of no use; to others
+    /// [`Model::FILE`].
+    Hub([&'static str; 2]),
 }
 
 /// The server; ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Model {
     address: SocketAddr,
+    calls: Arc<AtomicUsize>,
     left: mpsc::Receiver<()>,
     _serving: JoinSet<()>,
 }
@@ -48,23 +55,33 @@ impl Model {
     pub(crate) const INPUT_TOKENS: i64 = 1234;
     pub(crate) const OUTPUT_TOKENS: i64 = 56;
 
+    /// An answer with a file.
+    const FILE: &str = "Here it is.\n@@TAG write index.html\n<p>Hello</p>\n@@TAG end\n";
+
     pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, left) = mpsc::channel(CALLS_MAX);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
         let mut serving = JoinSet::new();
-        let turn = Arc::new(AtomicUsize::new(0));
         serving.spawn(async move {
             let mut calls = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                calls.spawn(answer(stream, script, Arc::clone(&turn), tell.clone()));
+                let number = counted.fetch_add(1, Ordering::Relaxed);
+                calls.spawn(answer(stream, script, number, tell.clone()));
             }
         });
-        Self { address, left, _serving: serving }
+        Self { address, calls, left, _serving: serving }
     }
 
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// How often it was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Waits until a caller has left before the end of its answer.
@@ -73,20 +90,16 @@ impl Model {
     }
 }
 
-async fn answer(
-    mut stream: TcpStream,
-    script: Script,
-    turn: Arc<AtomicUsize>,
-    left: mpsc::Sender<()>,
-) {
+async fn answer(mut stream: TcpStream, script: Script, number: usize, left: mpsc::Sender<()>) {
     let Some(request) = read(&mut stream).await else { return };
     let tag = tag(&request);
     let (text, whole) = match script {
         Script::Whole(text) | Script::Counted(text) => (text, true),
         Script::Unfinished(text) => (text, false),
-        Script::Turns(texts) => {
-            let turn = turn.fetch_add(1, Ordering::Relaxed).min(texts.len() - 1);
-            (texts[turn], true)
+        Script::Turns(texts) => (texts[number.min(texts.len() - 1)], true),
+        Script::Hub(_) if !request.contains(HUB) => (Model::FILE, true),
+        Script::Hub([first, again]) => {
+            (if request.contains("Your answer could not be used: ") { again } else { first }, true)
         }
     };
     let text =

@@ -295,7 +295,7 @@ pub(crate) fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A port that nothing listens on, and that the system gives to nobody by itself.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
     loop {
         let port = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 12_000;

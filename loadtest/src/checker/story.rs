@@ -142,21 +142,9 @@ impl Reader<'_> {
                     self.wrong(Rule::OneEffect, format!("entry {seq} creates the session again"));
                 }
             }
-            Event::InputUser { run, cid, text, model, steers, answers, .. } => {
-                let kept = self.requests.goes_on(seq, *run, *answers);
-                self.must(Rule::OneAnswer, kept);
-                self.input(*run, *cid, (seq, us), text, model.as_ref());
-                self.steers(*run, *steers);
-            }
-            Event::InputRequested { request, run, .. } => {
-                self.must_be_active(*run, "input.requested");
-                let kept = self.requests.asked(seq, *request);
-                self.must(Rule::OneAnswer, kept);
-            }
-            Event::InputResolved { request, answered, run, .. } => {
-                let kept = self.requests.resolved(seq, *request, *answered, *run);
-                self.must(Rule::OneAnswer, kept);
-            }
+            Event::InputUser { .. }
+            | Event::InputRequested { .. }
+            | Event::InputResolved { .. } => self.said(seq, us, event),
             Event::StepStarted { name } => self.step_started(*name),
             Event::RunStarted { run, .. } => {
                 let kept = self.requests.started(seq, *run);
@@ -208,6 +196,26 @@ impl Reader<'_> {
             | Event::Progress { .. }
             | Event::Error { .. } => {}
             Event::Unknown => self.wrong(Rule::Orderly, format!("entry {seq} has an unknown type")),
+        }
+    }
+
+    /// What users say and are asked.
+    fn said(&mut self, seq: Seq, us: u64, event: &Event) {
+        let kept = if let Event::InputUser { run, answers, .. } = event {
+            self.requests.goes_on(seq, *run, *answers)
+        } else if let Event::InputRequested { request, .. } = event {
+            self.requests.asked(seq, *request)
+        } else if let Event::InputResolved { request, answered, run, .. } = event {
+            self.requests.resolved(seq, *request, *answered, *run)
+        } else {
+            Ok(())
+        };
+        self.must(Rule::OneAnswer, kept);
+        if let Event::InputUser { run, cid, text, model, steers, .. } = event {
+            self.input(*run, *cid, (seq, us), text, model.as_ref());
+            self.steers(*run, *steers);
+        } else if let Event::InputRequested { run, .. } = event {
+            self.must_be_active(*run, "input.requested");
         }
     }
 
