@@ -156,18 +156,23 @@ impl Answer {
     /// What is left of the answer to all that was said, where a part of it was done before the last
     /// of it: files that come out otherwise now are written once more.
     fn taken_up(self, done: &[Done]) -> Self {
-        let left = |step: Step| match step {
-            Step::Write { path, content } | Step::Edit { path, content, .. }
-                if wrote(done, &path).is_some() =>
-            {
-                let same = wrote(done, &path).flatten() == Some(&content);
-                (!same).then_some(Step::Write { path, content })
+        let is_done = |step: &Step| match step {
+            Step::Write { path, content } | Step::Edit { path, content, .. } => {
+                wrote(done, path).flatten() == Some(content)
             }
-            Step::Delete(path) if done.contains(&Done::Deleted(path.clone())) => None,
-            Step::Move(from, to) if done.contains(&Done::Moved(from.clone(), to.clone())) => None,
-            step => Some(step),
+            Step::Delete(path) => done.contains(&Done::Deleted(path.clone())),
+            Step::Move(from, to) => done.contains(&Done::Moved(from.clone(), to.clone())),
         };
-        let steps: Vec<_> = self.steps.into_iter().filter_map(left).collect();
+        let mut steps: Vec<_> = self.steps.into_iter().filter(|step| !is_done(step)).collect();
+        for step in &mut steps {
+            // Its blocks are for the file as it was before.
+            if let Step::Edit { path, content, .. } = step
+                && wrote(done, path).is_some()
+            {
+                let (path, content) = (std::mem::take(path), std::mem::take(content));
+                *step = Step::Write { path, content };
+            }
+        }
         let prose = if steps.is_empty() {
             format!("{WHO}: what was said meanwhile changes nothing of what it has written.")
         } else {
