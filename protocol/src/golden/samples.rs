@@ -153,6 +153,7 @@ pub(super) fn server_frames() -> Vec<ServerFrame> {
 
 pub(super) fn events() -> Vec<Event> {
     let mut events = whole_events();
+    events.extend(input_events());
     events.extend(part_events());
     events
 }
@@ -183,6 +184,31 @@ fn whole_events() -> Vec<Event> {
             commit: Some(COMMIT.into()),
             turns: OID.into(),
         },
+        Event::RunStarted { run, provider: "demo".into(), model: "small".into() },
+        Event::RunRecovering { run, attempt: 2, superseded_from: Some(Seq(43)) },
+        Event::RunFinished { run, outcome: Outcome::Failed, error: Some(error()) },
+        Event::StepStarted { name },
+        Event::StepFinished { name },
+        Event::FileDeleted { path: "src/old.ts".into() },
+        Event::FileMoved { from: "a.ts".into(), to: "b.ts".into() },
+        Event::FilesCommitted { run, commit: COMMIT.into(), added: 1, changed: 2, removed: 3 },
+        Event::Usage { run, usage: usage() },
+        Event::CreditsHeld { run, amount: 6_400_000, price: price() },
+        Event::CreditsSettled {
+            run,
+            paid: 5_100_000,
+            cost: 5_100_000,
+            rule: Ending::Completed.rule(),
+        },
+        Event::Progress { name, percent: 70, message: "writing src/App.tsx".into() },
+        Event::Error { error: ErrorBody::new(Code::InvalidArgument, Reason::BadPath, "../x") },
+    ]
+}
+
+/// What users say and are asked, and what is planned of it.
+fn input_events() -> Vec<Event> {
+    let run = run();
+    vec![
         Event::InputUser {
             run,
             cid: cid(),
@@ -220,24 +246,6 @@ fn whole_events() -> Vec<Event> {
         },
         Event::RunPlanned { run, spec: Box::new(spec()) },
         Event::RunQuoted { run, price: price(), cost: 4_800_000, hold: 6_400_000, approved: true },
-        Event::RunStarted { run, provider: "demo".into(), model: "small".into() },
-        Event::RunRecovering { run, attempt: 2, superseded_from: Some(Seq(43)) },
-        Event::RunFinished { run, outcome: Outcome::Failed, error: Some(error()) },
-        Event::StepStarted { name },
-        Event::StepFinished { name },
-        Event::FileDeleted { path: "src/old.ts".into() },
-        Event::FileMoved { from: "a.ts".into(), to: "b.ts".into() },
-        Event::FilesCommitted { run, commit: COMMIT.into(), added: 1, changed: 2, removed: 3 },
-        Event::Usage { run, usage: usage() },
-        Event::CreditsHeld { run, amount: 6_400_000, price: price() },
-        Event::CreditsSettled {
-            run,
-            paid: 5_100_000,
-            cost: 5_100_000,
-            rule: Ending::Completed.rule(),
-        },
-        Event::Progress { name, percent: 70, message: "writing src/App.tsx".into() },
-        Event::Error { error: ErrorBody::new(Code::InvalidArgument, Reason::BadPath, "../x") },
     ]
 }
 

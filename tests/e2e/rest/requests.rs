@@ -128,9 +128,9 @@ async fn a_run_is_steered_and_one_that_is_not_under_way_is_not() {
     let all = server.poll_until(&user, session, ends).await;
     let outcome = |of: &Value| {
         let of: RunId = of.as_str().unwrap().parse().unwrap();
-        all.iter().find_map(|entry| match &entry.event {
-            Event::RunFinished { run, outcome, .. } if *run == of => Some(*outcome),
-            _ => None,
+        all.iter().find_map(|entry| {
+            let Event::RunFinished { run, outcome, .. } = &entry.event else { return None };
+            (*run == of).then_some(*outcome)
         })
     };
     assert_eq!(outcome(&said["run"]), Some(Outcome::Steered));

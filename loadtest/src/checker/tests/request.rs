@@ -66,6 +66,7 @@ fn a_plan_is_free_and_what_is_generated_is_not() {
             holds: Vec::new(),
             month_spent: 0,
             month_budget: None,
+            session_budget: None,
         };
         let (sessions, transactions) = (vec![SESSION], Vec::new());
         history.accounts.push(AccountHistory { sessions, transactions, info });
