@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_forks.sql"),
     include_str!("migrations/0003_ledger.sql"),
+    include_str!("migrations/0004_ledger_names.sql"),
 ];
 
 /// Brings the database to the newest version, in one transaction. A database that held something
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     /// The newest version.
-    const KNOWN: u32 = 3;
+    const KNOWN: u32 = 4;
 
     fn opened(path: &Path, migrations: &[&str]) -> (Connection, Result<(), OpenError>) {
         let mut connection = Connection::open(path).unwrap();
