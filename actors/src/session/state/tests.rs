@@ -1,6 +1,9 @@
 //! A session on a lane and a store that the test plays, for one input after another.
 
-use super::{super::core::Turn, *};
+use super::{
+    super::{core::Turn, snapshot},
+    *,
+};
 use crate::journal::record::decode_segment;
 use greenroom_protocol::{
     frame::Entry,
