@@ -45,6 +45,9 @@ struct Versions {
 /// `session.diff` of a session that is the caller's.
 pub(super) async fn diff(edge: &Edge, row: &SessionRow, diff: &SessionDiff) -> Result<DiffPage> {
     let Some((to, commit, _)) = files::commit(edge, row, diff.to.as_deref()).await? else {
+        if diff.from.is_some() {
+            files::commit(edge, row, diff.from.as_deref()).await?; // says that there is none
+        }
         return Ok(DiffPage { from: None, to: None, files: Vec::new(), next_after: None });
     };
     let parent = commit.parents.first().map(Oid::to_string);

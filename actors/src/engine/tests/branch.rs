@@ -244,3 +244,15 @@ async fn a_diff_names_what_differs_between_two_commits() {
     let error = client.call("session.diff", cid(0), nothing).await.unwrap_err();
     assert_eq!(error.reason, Reason::FileNotFound);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_not_there_is_no_difference_to_nothing() {
+    let bench = Bench::new().await;
+    let mut client = bench.attached().await;
+    let nothing = client.call("session.diff", cid(0), json!({})).await.unwrap();
+    assert_eq!(nothing["files"], json!([]));
+    for unknown in [json!({ "from": "null" }), json!({ "to": "0".repeat(40) })] {
+        let error = client.call("session.diff", cid(0), unknown).await.unwrap_err();
+        assert_eq!(error.reason, Reason::FileNotFound);
+    }
+}
