@@ -19,6 +19,10 @@ use tokio::time::{Instant, timeout_at};
 /// Longest wait that may be asked for, in milliseconds.
 const WAIT_MS_MAX: u32 = 25_000;
 
+/// How long a poll gathers what a run says, at least: one that asks again at once, for as long as a
+/// run goes on, stays well below the limit of requests.
+const GATHER: Duration = Duration::from_millis(200);
+
 /// A page of events.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Events")]
@@ -46,7 +50,8 @@ pub(super) fn wait(asked_ms: Option<u32>, most: Duration) -> Result<Duration, Pr
     Ok(Duration::from_millis(ms.into()).min(most))
 }
 
-/// Answers with the entries that there are, or with the first ones that come while it waits.
+/// Answers with the entries that there are, or with the first ones that come while it waits, and
+/// what a run adds to them within [`GATHER`].
 pub(super) async fn page(
     mut follower: Follower,
     limit: Option<u32>,
@@ -57,13 +62,22 @@ pub(super) async fn page(
         return Err(problem);
     }
     let limit = usize::try_from(limit.unwrap_or(PAGE_ITEMS_MAX)).unwrap_or(1);
-    let until = Instant::now() + wait;
-    let (mut rests, mut caught_up) = (Vec::new(), false);
-    // What there is comes without waiting, and so does the word that this was all.
-    while rests.is_empty() && !(caught_up && wait.is_zero()) {
+    let (begun, mut rests, mut caught_up) = (Instant::now(), Vec::new(), false);
+    loop {
+        // What there is comes without waiting, and so does the word that this was all.
+        let until = match (rests.len(), caught_up) {
+            (found, _) if found >= limit => break,
+            (0, false) => None,
+            (0, true) => Some(begun + wait),
+            _ if follower.head().1 == Status::Running => Some(begun + GATHER.min(wait)),
+            _ => break,
+        };
         let next = async {
-            let followed = follower.next(limit);
-            if caught_up { timeout_at(until, followed).await.ok() } else { Some(followed.await) }
+            let followed = follower.next(limit - rests.len());
+            match until {
+                Some(until) => timeout_at(until, followed).await.ok(),
+                None => Some(followed.await),
+            }
         };
         let Some(Some(next)) = leaving.0.run_until_cancelled(next).await else { break };
         match next {

@@ -137,6 +137,18 @@ async fn a_poll_waits_for_the_next_entry_and_no_longer_than_it_was_asked_to() {
 }
 
 #[tokio::test]
+async fn a_run_is_polled_to_its_end_within_the_limit_of_requests() {
+    let site = Site::new().paced(50).with("GREENROOM__GATEWAY__LIMITS__REQUESTS_BURST", "8");
+    let server = site.start().await;
+    let user = server.register("ada").await;
+    let session = server.create(&user).await;
+    server.start_run(&user, session, "a todo app").await;
+    // A window of 40 ms makes 25 entries a second; the limit is of 10 requests.
+    let polled = server.poll_until(&user, session, ends).await;
+    assert!(polled.len() > 50, "{}", polled.len());
+}
+
+#[tokio::test]
 async fn a_stream_says_how_it_begins_and_when_it_has_caught_up() {
     let (_site, server, user) = bed(0).await;
     let session = server.create(&user).await;
