@@ -15,7 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_forks.sql"),
     include_str!("migrations/0003_ledger.sql"),
-    include_str!("migrations/0004_ledger_names.sql"),
+    include_str!("migrations/0004_ledger_order.sql"),
 ];
 
 /// Brings the database to the newest version, in one transaction. A database that held something

@@ -75,6 +75,25 @@ pub(crate) async fn rows_are_found_by_name_and_in_pages<H: Harness>(harness: H) 
     assert_eq!(store.ledger_rows(user(1), Some(u64::MAX), 1).await, Ok(vec![row(7)]));
 }
 
+pub(crate) async fn a_long_ledger_is_read_in_pages_without_a_gap<H: Harness>(harness: H) {
+    let store = harness.open().await;
+    for seq in 1..=150 {
+        let change = change(&[seq], "head", None);
+        assert_eq!(store.append_ledger(user(1), seq - 1, change).await, Ok(Posted::Written));
+    }
+
+    let (mut seqs, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.ledger_rows(user(1), before, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.iter().all(|found| *found == row(found.seq)), "{page:?}");
+        before = Some(last.seq);
+        seqs.extend(page.iter().map(|row| row.seq));
+    }
+    assert_eq!(seqs, (1..=150).rev().collect::<Vec<_>>());
+    assert_eq!(store.ledger_row(user(1), "run_5/hold").await, Ok(Some(row(5))));
+}
+
 pub(crate) async fn ledgers_are_due_until_they_say_otherwise<H: Harness>(harness: H) {
     let store = harness.open().await;
     for (number, due) in [(1, Some(30)), (2, Some(10)), (3, None), (4, Some(20))] {

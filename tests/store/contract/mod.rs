@@ -36,6 +36,7 @@ macro_rules! contract {
                 records_survive_a_reopen_until_they_are_recovered
             }
             ledger {
+                a_long_ledger_is_read_in_pages_without_a_gap
                 an_abandoned_append_is_there_whole_or_not_at_all
                 an_append_goes_through_only_over_the_version_that_was_read
                 an_append_with_a_name_that_is_there_changes_nothing
