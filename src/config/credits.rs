@@ -21,6 +21,8 @@ pub struct CreditsConfig {
     pub month_budget: u64,
     /// Most that a session may spend in all; 0: no limit.
     pub session_budget: u64,
+    /// Most of a user's credits that may be reserved while several runs are under way, in percent.
+    pub held_share: u64,
     /// Seconds after which what a lost run reserved is given back.
     pub hold_ttl_secs: u64,
     /// Tokens of an answer that is expected of a model of which nothing is known yet.
@@ -37,6 +39,7 @@ impl Default for CreditsConfig {
             monthly_grant: terms.monthly_grant,
             month_budget: terms.month_budget,
             session_budget: terms.session_budget,
+            held_share: terms.held_share,
             hold_ttl_secs: terms.hold_ttl_ms / 1000,
             prior_output_tokens: terms.prior_output_tokens,
         }
@@ -54,6 +57,7 @@ impl CreditsConfig {
             monthly_grant: self.monthly_grant,
             month_budget: self.month_budget,
             session_budget: self.session_budget,
+            held_share: self.held_share,
             prior_output_tokens: self.prior_output_tokens,
         };
         Some(CreditConfig { terms, prices })
@@ -71,6 +75,7 @@ impl CreditsConfig {
         ] {
             problems.range(key, amount, 0, AMOUNT_MAX);
         }
+        problems.range("credits.held_share", self.held_share, 1, 100);
         problems.range("credits.hold_ttl_secs", self.hold_ttl_secs, 1, 86_400);
         problems.range("credits.prior_output_tokens", self.prior_output_tokens, 1, 1_000_000);
     }

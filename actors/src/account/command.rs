@@ -21,6 +21,9 @@ pub struct CreditTerms {
     pub month_budget: u64,
     /// Most that a session may spend in all.
     pub session_budget: u64,
+    /// Most of a user's credits that may be held while several runs are under way, in percent; 100:
+    /// no limit. The rest is there to top them up.
+    pub held_share: u64,
     /// Tokens of an answer that is expected of a model of which nothing is known yet.
     pub prior_output_tokens: u64,
 }
@@ -33,6 +36,7 @@ impl Default for CreditTerms {
             monthly_grant: 5_000_000_000,
             month_budget: 0,
             session_budget: 0,
+            held_share: 80,
             prior_output_tokens: 4096,
         }
     }
@@ -97,6 +101,8 @@ pub(crate) enum Answer {
 pub(crate) enum Refusal {
     /// The credits do not suffice.
     Insufficient { needed: u64, available: u64 },
+    /// The user's other runs hold most of the credits.
+    HeldByOthers { share: u64 },
     /// The month's budget does not suffice.
     MonthBudget { month: Month, budget: u64 },
     /// The session's budget does not suffice.
@@ -120,6 +126,13 @@ impl Refusal {
                 let message = format!(
                     "it may cost {needed} credits and {available} are available; get more \
                      credits, or ask for less",
+                );
+                (Code::FailedPrecondition, Reason::InsufficientCredits, message)
+            }
+            Self::HeldByOthers { share } => {
+                let message = format!(
+                    "runs under way would hold more than {share} % of the credits; wait until one \
+                     of them has ended, or get more credits",
                 );
                 (Code::FailedPrecondition, Reason::InsufficientCredits, message)
             }

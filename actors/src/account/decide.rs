@@ -139,7 +139,11 @@ impl Account {
         if least > available && !plant::is(Plant::BalanceUnchecked) {
             return refused(Refusal::Insufficient { needed: least, available });
         }
-        let amount = wanted.min(available).max(least);
+        let beside = self.beside(terms);
+        if least > beside && !plant::is(Plant::BalanceUnchecked) {
+            return refused(Refusal::HeldByOthers { share: terms.held_share });
+        }
+        let amount = wanted.min(beside).max(least);
         let room = self.room(now_ms, terms, *session_spent);
         if amount > room.amount {
             return refused(room.refusal);
@@ -154,6 +158,18 @@ impl Account {
         }));
         self.set_due(now_ms, terms);
         Answer::Held { amount }
+    }
+
+    /// Most that a further hold may take: beside others it leaves a rest from which all of them can
+    /// be topped up, or none of them might get to its end.
+    fn beside(&self, terms: &CreditTerms) -> u64 {
+        let Books { available, held, .. } = self.books;
+        if held == 0 {
+            return available;
+        }
+        // In u128: no amount is too large for it.
+        let share = u128::from(available + held) * u128::from(terms.held_share) / 100;
+        available.min(u64::try_from(share).unwrap_or(u64::MAX).saturating_sub(held))
     }
 
     fn top_up(
@@ -397,3 +413,6 @@ pub(super) fn draft(at: u64, id: String, kind: Kind, amount: u64, legs: Vec<Leg>
         hash: String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,10 +17,12 @@ pub(super) fn lines(event: &Event) -> Vec<String> {
         spec_lines(spec)
     } else if let Event::RunQuoted { cost, hold, approved, .. } = event {
         let (cost, hold) = (amount_text(*cost), amount_text(*hold));
-        let more =
-            if hold == cost { String::new() } else { format!(", {hold} are reserved for it") };
-        let so = if *approved { "; approved, as it is little" } else { "" };
-        vec![format!("it costs about {cost} credits{more}{so}")]
+        // Where it was not approved, what is asked next names the cost.
+        vec![if *approved {
+            format!("it costs about {cost} credits, {hold} are reserved; approved, as it is little")
+        } else {
+            format!("{hold} credits will be reserved")
+        }]
     } else if let Event::InputRequested { text, questions, .. } = event {
         let asked = questions.iter().enumerate();
         let asked = asked.flat_map(|(at, question)| question_lines(at + 1, question));
@@ -144,7 +146,7 @@ mod tests {
                 "  * Search, if it fits",
                 "  + index.html  the page",
                 "  - old.js",
-                "it costs about 8.6 credits, 9 are reserved for it",
+                "9 credits will be reserved",
             ]
         );
     }

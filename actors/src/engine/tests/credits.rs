@@ -24,6 +24,7 @@ fn terms() -> CreditTerms {
         hold_ttl_ms: 60_000,
         sign_up_grant: SIGN_UP,
         monthly_grant: 0,
+        held_share: 80,
         prior_output_tokens: 1000,
         ..CreditTerms::default()
     }

@@ -24,6 +24,7 @@ async fn bench(sign_up_grant: u64, auto_approve: u64) -> Bench {
         hold_ttl_ms: 60_000,
         sign_up_grant,
         monthly_grant: 0,
+        held_share: 80,
         prior_output_tokens: 1000,
         ..CreditTerms::default()
     };

@@ -30,6 +30,7 @@ pub(super) struct Facts {
     pub(super) monthly: u64,
     pub(super) month_budget: u64,
     pub(super) session_budget: u64,
+    pub(super) held_share: u64,
 }
 
 /// A grant, coin by coin; or rather, lot by lot.
@@ -138,6 +139,10 @@ impl Model {
         }?;
         let lots: u64 = self.lots.iter().map(|lot| lot.left).sum();
         ensure!(lots as i64 == available, "grants have {lots} left, {available} are available");
+        if row.kind == Kind::Hold && self.open.len() > 1 {
+            let share = (available + held) * facts.held_share as i64 / 100;
+            ensure!(held <= share, "{held} are held of {share} that may be");
+        }
         self.within_budget(row, facts)
     }
 

@@ -97,6 +97,7 @@ impl World {
             monthly_grant: pick(random, &[0, 0, 700]),
             month_budget: pick(random, &[0, 0, 0, 3_000]),
             session_budget: pick(random, &[0, 0, 0, 2_500]),
+            held_share: pick(random, &[100, 80, 50]),
             prior_output_tokens: 800,
         };
         let facts = Facts {
@@ -104,6 +105,7 @@ impl World {
             monthly: terms.monthly_grant,
             month_budget: terms.month_budget,
             session_budget: terms.session_budget,
+            held_share: terms.held_share,
             ..Facts::default()
         };
         // Shortly before a month ends.
@@ -327,6 +329,7 @@ impl World {
                 Command::Hold(_) | Command::TopUp { .. },
                 Answer::Refused(
                     Refusal::Insufficient { .. }
+                    | Refusal::HeldByOthers { .. }
                     | Refusal::MonthBudget { .. }
                     | Refusal::SessionBudget { .. },
                 ),
