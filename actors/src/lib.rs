@@ -34,6 +34,7 @@
 //! | provider, answers read to their end | 64, 60 s each | the call is closed |
 
 mod account;
+mod children;
 pub(crate) mod connection;
 mod credits;
 mod engine;

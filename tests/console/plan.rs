@@ -3,6 +3,7 @@
 use super::{
     bed::{APP, Bed, click, ended, files, start, written},
     browser::Page,
+    time::{back_and_forth, commits},
 };
 use crate::server::{ASKS, GREETING, Model, PLANS, Site, Socket};
 use greenroom_protocol::id::SessionId;
@@ -108,23 +109,8 @@ async fn one_page_steers_while_the_other_watches_and_both_agree_after_a_rollback
     assert_ne!(first, second);
     assert_eq!(files(&mut watching).await, second);
 
-    let made: Vec<String> = steering
-        .eval(&format!("{APP} return app.live.commits.map(({{ commit }}) => commit);"))
-        .await;
+    let made = commits(&mut steering).await;
     assert_eq!(made.len(), 2, "one commit a turn");
-    click(&mut steering, "#tab-versions").await;
-    let mut socket = Socket::connect(&bed.server, &bed.user).await;
-    for (target, wanted, heads) in [(&made[0], &first, 3), (&made[1], &second, 4)] {
-        let button = format!("#rollback-{target}");
-        let shown = format!("return document.querySelector('{button}') !== null;");
-        steering.wait("way back", &shown).await;
-        click(&mut steering, &button).await;
-        let moved = format!("{APP} return app.live.commits.length === {heads};");
-        for page in [&mut steering, &mut watching] {
-            page.wait("rollback", &moved).await;
-            assert_eq!(files(page).await, *wanted);
-            page.assert_clean();
-        }
-        assert_eq!(socket.files(session, None).await, *wanted);
-    }
+    let turns = [(&*made[0], &first), (&*made[1], &second)];
+    back_and_forth(&bed, session, [&mut steering, &mut watching], turns).await;
 }

@@ -1,14 +1,43 @@
 //! A session's past in the console: rollback, fork, changes, replay.
 
-use super::bed::{APP, Bed, click, ended, files, start};
+use super::{
+    bed::{APP, Bed, click, ended, files, start},
+    browser::Page,
+};
 use crate::server::{Site, Socket};
 use greenroom_protocol::id::SessionId;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The commits that a page knows, oldest first.
-async fn commits(page: &mut super::browser::Page) -> Vec<String> {
+pub(super) async fn commits(page: &mut Page) -> Vec<String> {
     let script = format!("{APP} return app.live.commits.map(({{ commit }}) => commit);");
     page.eval(&script).await
+}
+
+/// Rolls a session of two turns back from the first of two pages, and then undoes it: after each
+/// step both pages and the server have the files of the turn, to the byte.
+pub(super) async fn back_and_forth(
+    bed: &Bed,
+    session: SessionId,
+    mut pages: [&mut Page; 2],
+    turns: [(&str, &BTreeMap<String, Vec<u8>>); 2],
+) {
+    click(pages[0], "#tab-versions").await;
+    let mut socket = Socket::connect(&bed.server, &bed.user).await;
+    for ((target, wanted), heads) in turns.into_iter().zip(3..) {
+        let button = format!("#rollback-{target}");
+        let shown = format!("return document.querySelector('{button}') !== null;");
+        pages[0].wait("way back", &shown).await;
+        click(pages[0], &button).await;
+        let moved = format!("{APP} return app.live.commits.length === {heads};");
+        for page in &mut pages {
+            page.wait("rollback", &moved).await;
+            assert_eq!(files(page).await, *wanted);
+            page.assert_clean();
+        }
+        assert_eq!(socket.files(session, None).await, *wanted);
+    }
 }
 
 #[tokio::test]
@@ -27,20 +56,8 @@ async fn two_pages_agree_to_the_byte_after_a_rollback_and_after_its_undoing() {
     let made = commits(&mut steering).await;
 
     steering.call("Page.bringToFront", json!({})).await; // a page behind others is not painted
-    click(&mut steering, "#tab-versions").await;
-    let mut socket = Socket::connect(&bed.server, &bed.user).await;
-    for (target, wanted, heads) in [(&made[0], &first, 3), (&made[1], &second, 4)] {
-        let button = format!("#rollback-{target}");
-        let shown = format!("return document.querySelector('{button}') !== null;");
-        steering.wait("way back", &shown).await;
-        click(&mut steering, &button).await;
-        let moved = format!("{APP} return app.live.commits.length === {heads};");
-        for page in [&mut steering, &mut watching] {
-            page.wait("rollback", &moved).await;
-            assert_eq!(files(page).await, *wanted);
-        }
-        assert_eq!(socket.files(session, None).await, *wanted);
-    }
+    let turns = [(&*made[0], &first), (&*made[1], &second)];
+    back_and_forth(&bed, session, [&mut steering, &mut watching], turns).await;
     watching.call("Page.bringToFront", json!({})).await;
     let pale = "return document.querySelectorAll('.story .left').length";
     watching.wait("the rollback that was undone, alone", &format!("{pale} === 1;")).await;

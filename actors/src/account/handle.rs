@@ -4,7 +4,7 @@ use super::{
     actor::Message,
     command::{Answer, Command},
 };
-use ractor::{ActorId, ActorRef, ActorStatus};
+use ractor::{ActorRef, ActorStatus};
 use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
 
@@ -15,10 +15,6 @@ pub(crate) struct AccountHandle(ActorRef<Message>);
 impl AccountHandle {
     pub(crate) const fn new(actor: ActorRef<Message>) -> Self {
         Self(actor)
-    }
-
-    pub(crate) fn id(&self) -> ActorId {
-        self.0.get_id()
     }
 
     pub(crate) fn is_alive(&self) -> bool {

@@ -2,13 +2,14 @@
 
 use crate::{
     account::{AccountActor, AccountArguments, AccountHandle, CreditTerms},
+    children::Children,
     meter::Meter,
     port::{Clock, Store},
     users::UsersHandle,
 };
 use greenroom_protocol::id::UserId;
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::{collections::HashMap, fmt, sync::Arc};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::{fmt, sync::Arc};
 use tokio::sync::oneshot;
 
 /// Accounts that one round of the keeper looks after at most; the rest is due in the next one.
@@ -56,8 +57,7 @@ impl fmt::Debug for CreditsArguments {
 #[derive(Debug)]
 pub(crate) struct State {
     arguments: CreditsArguments,
-    accounts: HashMap<UserId, AccountHandle>,
-    by_actor: HashMap<ActorId, UserId>,
+    accounts: Children<UserId, AccountHandle>,
 }
 
 /// All accounts of this node.
@@ -74,7 +74,7 @@ impl Actor for CreditsActor {
         _: ActorRef<Message>,
         arguments: CreditsArguments,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { arguments, accounts: HashMap::new(), by_actor: HashMap::new() })
+        Ok(State { arguments, accounts: Children::new() })
     }
 
     async fn handle(
@@ -107,29 +107,14 @@ impl Actor for CreditsActor {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let ended = match event {
-            SupervisionEvent::ActorTerminated(cell, ..) => cell.get_id(),
-            SupervisionEvent::ActorFailed(cell, error) => {
-                tracing::error!(%error, "an account's actor failed");
-                state.arguments.meter.actor_restarts.inc();
-                cell.get_id()
-            }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
-                return Ok(());
-            }
-        };
-        if let Some(user) = state.by_actor.remove(&ended)
-            && state.accounts.get(&user).is_some_and(|handle| handle.id() == ended)
-        {
-            state.accounts.remove(&user);
-        }
+        state.accounts.heard(&event, &state.arguments.meter);
         Ok(())
     }
 }
 
 impl State {
     async fn find(&mut self, myself: &ActorRef<Message>, user: UserId) -> Option<AccountHandle> {
-        if let Some(handle) = self.accounts.get(&user).filter(|handle| handle.is_alive()) {
+        if let Some(handle) = self.accounts.get(user).filter(|handle| handle.is_alive()) {
             return Some(handle.clone());
         }
         let CreditsArguments { terms, store, clock, users, .. } = &self.arguments;
@@ -142,9 +127,8 @@ impl State {
         };
         match Actor::spawn_linked(None, AccountActor, arguments, myself.get_cell()).await {
             Ok((actor, _)) => {
-                let handle = AccountHandle::new(actor);
-                self.by_actor.insert(handle.id(), user);
-                self.accounts.insert(user, handle.clone());
+                let (id, handle) = (actor.get_id(), AccountHandle::new(actor));
+                self.accounts.started(user, id, handle.clone());
                 Some(handle)
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 use super::actor::{Member, Message};
 use crate::port::SignIn;
 use greenroom_protocol::{credits::Balance, error::CloseCode, id::ConnectionId};
-use ractor::{ActorId, ActorRef, ActorStatus};
+use ractor::{ActorRef, ActorStatus};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::DropGuard;
@@ -15,10 +15,6 @@ pub(crate) struct UserHandle(ActorRef<Message>);
 impl UserHandle {
     pub(crate) const fn new(actor: ActorRef<Message>) -> Self {
         Self(actor)
-    }
-
-    pub(crate) fn id(&self) -> ActorId {
-        self.0.get_id()
     }
 
     pub(crate) fn is_alive(&self) -> bool {

@@ -1,13 +1,14 @@
 //! The supervisor of all connected users.
 
 use crate::{
+    children::Children,
     meter::Meter,
     port::SignIn,
     user::{UserActor, UserArguments, UserHandle},
 };
 use greenroom_protocol::{credits::Balance, error::CloseCode, id::UserId};
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
@@ -43,8 +44,7 @@ pub(crate) struct UsersArguments {
 #[derive(Debug)]
 pub(crate) struct State {
     arguments: UsersArguments,
-    users: HashMap<UserId, UserHandle>,
-    by_actor: HashMap<ActorId, UserId>,
+    users: Children<UserId, UserHandle>,
 }
 
 /// All connected users of this node.
@@ -61,7 +61,7 @@ impl Actor for UsersActor {
         _: ActorRef<Message>,
         arguments: UsersArguments,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { arguments, users: HashMap::new(), by_actor: HashMap::new() })
+        Ok(State { arguments, users: Children::new() })
     }
 
     async fn handle(
@@ -76,20 +76,20 @@ impl Actor for UsersActor {
                 let _ = reply.send(handle); // the caller may have given up
             }
             Message::SignOut { user, sign_in } => {
-                if let Some(user) = state.users.get(&user) {
+                if let Some(user) = state.users.get(user) {
                     user.sign_out(sign_in);
                 }
             }
             Message::Balance { user, balance } => {
-                if let Some(user) = state.users.get(&user) {
+                if let Some(user) = state.users.get(user) {
                     user.balance(balance);
                 }
             }
             Message::GoAway { spread } => {
-                state.users.values().for_each(|user| user.go_away(spread));
+                state.users.all().for_each(|user| user.go_away(spread));
             }
             Message::CloseAll { code, told } => {
-                state.users.values().for_each(|user| user.close_all(code, told.clone()));
+                state.users.all().for_each(|user| user.close_all(code, told.clone()));
             }
         }
         Ok(())
@@ -102,29 +102,14 @@ impl Actor for UsersActor {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let ended = match event {
-            SupervisionEvent::ActorTerminated(cell, ..) => cell.get_id(),
-            SupervisionEvent::ActorFailed(cell, error) => {
-                tracing::error!(%error, "a user's actor failed");
-                state.arguments.meter.actor_restarts.inc();
-                cell.get_id()
-            }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
-                return Ok(());
-            }
-        };
-        if let Some(user) = state.by_actor.remove(&ended)
-            && state.users.get(&user).is_some_and(|handle| handle.id() == ended)
-        {
-            state.users.remove(&user);
-        }
+        state.users.heard(&event, &state.arguments.meter);
         Ok(())
     }
 }
 
 impl State {
     async fn find(&mut self, myself: &ActorRef<Message>, user: UserId) -> Option<UserHandle> {
-        if let Some(handle) = self.users.get(&user).filter(|handle| handle.is_alive()) {
+        if let Some(handle) = self.users.get(user).filter(|handle| handle.is_alive()) {
             return Some(handle.clone());
         }
         let connections_max = self.arguments.connections_per_user;
@@ -132,9 +117,8 @@ impl State {
         let spawned = Actor::spawn_linked(None, UserActor, arguments, myself.get_cell()).await;
         match spawned {
             Ok((actor, _)) => {
-                let handle = UserHandle::new(actor);
-                self.by_actor.insert(handle.id(), user);
-                self.users.insert(user, handle.clone());
+                let (id, handle) = (actor.get_id(), UserHandle::new(actor));
+                self.users.started(user, id, handle.clone());
                 Some(handle)
             }
             Err(error) => {

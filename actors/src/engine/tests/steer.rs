@@ -23,6 +23,7 @@ fn prompt(call: &Call) -> Parsed {
     Parsed::read(&call.request.messages).unwrap()
 }
 
+/// A file of the session as it is now.
 async fn file(client: &mut Client, path: &str) -> String {
     let slice = client.call("files.get", cid(0), json!({ "path": path })).await.unwrap();
     serde_json::from_value::<FileSlice>(slice).unwrap().text
@@ -63,16 +64,22 @@ async fn words_between_files_stop_at_once_and_the_next_call_knows_all() {
     assert_eq!(prompt(&call).history, ["a page\n\nin green"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_file_under_way_is_ended_first() {
+/// A run of which the first line of a file has come.
+async fn in_mid_file() -> (Bench, Client, Call) {
     let mut bench = Bench::new().await;
     let mut client = bench.attached().await;
     client.start(2, "a page").await.unwrap();
     let mut call = bench.calls.next().await.unwrap();
-    let tag = prompt(&call).tag;
-    call.text(&format!("@@{tag} write a.txt\none\n")).await;
+    call.text(&format!("@@{} write a.txt\none\n", prompt(&call).tag)).await;
     client.entries_until(|event| matches!(event, Event::FileDelta { .. })).await;
+    (bench, client, call)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_under_way_is_ended_first() {
+    let (mut bench, mut client, mut call) = in_mid_file().await;
     steer(&mut client, 3, "in green").await;
+    let tag = prompt(&call).tag;
     call.text(&format!("two\n@@{tag} end\nand more")).await;
     call.dropped().await;
 
@@ -82,13 +89,7 @@ async fn a_file_under_way_is_ended_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_does_not_end_is_waited_for_no_longer_than_it_may_take() {
-    let mut bench = Bench::new().await;
-    let mut client = bench.attached().await;
-    client.start(2, "a page").await.unwrap();
-    let mut call = bench.calls.next().await.unwrap();
-    let tag = prompt(&call).tag;
-    call.text(&format!("@@{tag} write a.txt\none\n")).await;
-    client.entries_until(|event| matches!(event, Event::FileDelta { .. })).await;
+    let (mut bench, mut client, call) = in_mid_file().await;
     let asked = Instant::now();
     steer(&mut client, 3, "in green").await;
     call.dropped().await;
