@@ -67,6 +67,7 @@ pub use engine::{Engine, EngineError};
 pub use health::Health;
 pub use meter::{HubCall, Meter};
 pub use node::{CreditConfig, EngineConfig, HubTerms, Ports};
+pub use sessions::{LiveSession, LiveSessions};
 
 use tokio_util::task::AbortOnDropHandle;
 

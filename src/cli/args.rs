@@ -3,6 +3,7 @@
 use super::{client::ClientArgs, edits::EditsArgs};
 use crate::config::Flag;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use greenroom_protocol::id::SessionId;
 use std::{net::IpAddr, path::PathBuf};
 
 const EXAMPLES: &str = "\
@@ -68,6 +69,8 @@ pub enum Command {
     Edits(EditsArgs),
     /// Look at a user's credits, or give some: at the running server's internal port
     Credits(CreditsArgs),
+    /// Look at sessions, or end one that hangs: at the running server's internal port
+    Session(SessionArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -249,6 +252,52 @@ const GRANT_EXAMPLES: &str = "\
 Examples:
   greenroom credits grant 100 --email ada@example.org --note \"sorry for Tuesday\"
   greenroom credits grant 50 --email ada@example.org --name order-7 --days 30";
+
+/// What `session` takes.
+#[derive(Debug, Args)]
+pub struct SessionArgs {
+    #[command(subcommand)]
+    pub(super) command: SessionCommand,
+}
+
+/// A command about sessions, for operators.
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// List the sessions that are awake or watched, the newest first
+    Ls {
+        /// Most sessions
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Print the entries of anybody's session, and those that come
+    #[command(after_help = TAIL_EXAMPLES)]
+    Tail {
+        /// The session
+        session: SessionId,
+        /// Where to begin: start, open (what is being written), live, or a cursor such as 1.41
+        #[arg(long, default_value = "open", value_name = "PLACE")]
+        after: String,
+        /// Wait for more entries, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// End a session's actor: it starts again from its log, and a run under way is recovered
+    Kill {
+        /// The session
+        session: SessionId,
+    },
+}
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  greenroom session tail ses_… --follow
+  greenroom session tail ses_… --after start --output json";
 
 /// What `backup` takes.
 #[derive(Debug, Args)]

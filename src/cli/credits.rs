@@ -2,17 +2,14 @@
 
 use super::{
     args::{CreditsArgs, CreditsCommand, Output},
+    internal::Internal,
     output::{clean, line, out},
     tools::block_on,
 };
 use crate::{config::Config, failure::Failure, rest::NewGrant, server::DEMO_EMAIL, utc::Utc};
 use greenroom_protocol::credits::{CreditsInfo, Grant, amount_text};
-use serde::Deserialize;
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 use uuid::Uuid;
-
-/// Longest wait for the server.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Priority of a grant by hand: spent after what lapses by the month, before the sign-up grant.
 const PRIORITY: u8 = 80;
@@ -20,63 +17,29 @@ const PRIORITY: u8 = 80;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn run(config: &Config, args: CreditsArgs, now_ms: u64) -> Result<(), Failure> {
-    let server = &config.server;
-    let host = match server.internal_host.as_str() {
-        "0.0.0.0" => "127.0.0.1",
-        host => host,
-    };
-    let base = format!("http://{host}:{}", server.internal_port);
-    let (info, output) = block_on(async {
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIMEOUT).build();
-        let client = client.map_err(|error| Failure::Failed(error.to_string()))?;
-        match args.command {
-            CreditsCommand::Show { email, output } => {
-                let email = email.unwrap_or_else(|| DEMO_EMAIL.to_owned());
-                let query = serde_urlencoded::to_string([("email", email)]).unwrap_or_default();
-                let asked = client.get(format!("{base}/admin/credits?{query}"));
-                Ok::<_, Failure>((answer(asked, &base).await?, output))
-            }
-            CreditsCommand::Grant { amount, email, name, days, note, output } => {
-                let expires_at = days.map(|days| now_ms.saturating_add(days * DAY_MS));
-                let grant = NewGrant {
-                    email: email.unwrap_or_else(|| DEMO_EMAIL.to_owned()),
-                    name: name.unwrap_or_else(|| Uuid::now_v7().to_string()),
-                    amount,
-                    grant: Grant { priority: PRIORITY, expires_at },
-                    note: note.unwrap_or_default(),
-                };
-                let asked = client.post(format!("{base}/admin/credits/grants")).json(&grant);
-                Ok((answer(asked, &base).await?, output))
-            }
+    let server = Internal::of(config)?;
+    let (info, output): (CreditsInfo, _) = match args.command {
+        CreditsCommand::Show { email, output } => {
+            let email = email.unwrap_or_else(|| DEMO_EMAIL.to_owned());
+            let query = serde_urlencoded::to_string([("email", email)]).unwrap_or_default();
+            (block_on(server.get(&format!("/admin/credits?{query}")))??, output)
         }
-    })??;
+        CreditsCommand::Grant { amount, email, name, days, note, output } => {
+            let expires_at = days.map(|days| now_ms.saturating_add(days * DAY_MS));
+            let grant = NewGrant {
+                email: email.unwrap_or_else(|| DEMO_EMAIL.to_owned()),
+                name: name.unwrap_or_else(|| Uuid::now_v7().to_string()),
+                amount,
+                grant: Grant { priority: PRIORITY, expires_at },
+                note: note.unwrap_or_default(),
+            };
+            (block_on(server.post("/admin/credits/grants", &grant))??, output)
+        }
+    };
     match output {
         Output::Text => out(told(&info)),
         Output::Json => line(serde_json::to_string(&info).unwrap_or_default()),
     }
-}
-
-/// What the server answers.
-async fn answer(asked: reqwest::RequestBuilder, base: &str) -> Result<CreditsInfo, Failure> {
-    /// A problem document's text.
-    #[derive(Deserialize)]
-    struct Problem {
-        detail: String,
-    }
-    let unreachable = |error: &dyn std::fmt::Display| {
-        Failure::Unavailable(format!(
-            "no server answers at {base}: {error}; start one, or name its port with \
-             --set server.internal_port=PORT"
-        ))
-    };
-    let reply = asked.send().await.map_err(|error| unreachable(&error.without_url()))?;
-    let is_done = reply.status().is_success();
-    let body = reply.bytes().await.map_err(|error| unreachable(&error.without_url()))?;
-    if is_done {
-        return serde_json::from_slice(&body).map_err(|error| unreachable(&error));
-    }
-    let problem: Problem = serde_json::from_slice(&body).map_err(|error| unreachable(&error))?;
-    Err(Failure::Failed(clean(&problem.detail)))
 }
 
 /// Credits for a person.

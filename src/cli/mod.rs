@@ -6,11 +6,13 @@ mod client;
 mod credits;
 mod dev;
 mod edits;
+mod internal;
 mod output;
 mod place;
 mod provider;
 mod saved;
 mod serve;
+mod session;
 mod tools;
 
 pub use args::{Cli, Command};
@@ -81,6 +83,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
         Command::Credits(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             credits::run(&loaded.config, args, SystemClock.now_ms())
+        }
+        Command::Session(args) => {
+            let loaded = load(common, environment, common.flags(), Mode::Dev)?;
+            session::run(&loaded.config, args)
         }
         Command::Token(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;

@@ -1,6 +1,6 @@
 //! Operators' orders, on the internal port.
 
-use super::{Asked, Problem, Response, Route, reply};
+use super::{Asked, Problem, Response, Route, events, reply};
 use crate::auth::Auth;
 use greenroom_actors::Engine;
 use greenroom_protocol::{credits::Grant, id::UserId};
@@ -17,6 +17,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// How long a body may take to arrive.
     pub body_wait: Duration,
+    /// Longest wait of a poll.
+    pub poll_wait: Duration,
 }
 
 impl fmt::Debug for Admin {
@@ -51,11 +53,28 @@ pub struct NewGrant {
 /// Longest name and longest note of a grant, in bytes.
 const TEXT_BYTES_MAX: usize = 200;
 
-/// `/admin/credits` and `/admin/credits/grants`.
+/// How many sessions to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+}
+
+/// Sessions that are listed at once at most, and where nothing else is said.
+const SESSIONS_MAX: usize = 1000;
+const SESSIONS: usize = 100;
+
+/// All below `/admin`.
 #[must_use]
 pub fn admin_routes(admin: &Admin) -> Vec<Route> {
     let (look, give) = (admin.clone(), admin.clone());
+    let (list, read, end) = (admin.clone(), admin.clone(), admin.clone());
+    let events = "/admin/sessions/{session}/events";
+    let kill = "/admin/sessions/{session}/kill";
     vec![
+        Route::at(Method::GET, "/admin/sessions", move |asked| sessions(list.clone(), asked)),
+        Route::at(Method::GET, events, move |asked| read_events(read.clone(), asked)),
+        Route::at(Method::POST, kill, move |asked| kill_session(end.clone(), asked)),
         Route::at(Method::GET, "/admin/credits", move |asked| credits(look.clone(), asked)),
         Route::at(Method::POST, "/admin/credits/grants", move |asked| grant(give.clone(), asked)),
     ]
@@ -79,6 +98,27 @@ async fn grant(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     let user = user(&admin, &email).await?;
     let info = admin.engine.grant_credits(user, &name, amount, (grant, note)).await?;
     Ok(reply(StatusCode::OK, &info))
+}
+
+async fn sessions(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    let ListQuery { limit } = asked.query()?;
+    let limit = limit.unwrap_or(SESSIONS).min(SESSIONS_MAX);
+    Ok(reply(StatusCode::OK, &admin.engine.sessions(limit).await))
+}
+
+async fn read_events(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    let session = asked.session()?;
+    events::read_page(&asked, admin.poll_wait, |after| admin.engine.watch(session, after)).await
+}
+
+async fn kill_session(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    asked.no_query()?;
+    let session = asked.session()?;
+    if admin.engine.kill_session(session).await {
+        return Ok(reply(StatusCode::ACCEPTED, &serde_json::json!({ "killed": session })));
+    }
+    let detail = "the session is not awake on this node";
+    Err(Problem::new(StatusCode::NOT_FOUND, "session_not_live", detail))
 }
 
 async fn user(admin: &Admin, email: &str) -> Result<UserId, Problem> {

@@ -34,7 +34,8 @@ impl Context {
     }
 
     /// The longest wait of a poll.
-    pub(super) fn poll_wait(&self) -> Duration {
+    #[must_use]
+    pub fn poll_wait(&self) -> Duration {
         POLL_WAIT_MAX.min(self.answer_wait.mul_f32(0.75))
     }
 }

@@ -93,6 +93,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
         body_wait: Duration::from_millis(config.gateway.body_ms_max),
         answer_wait: Duration::from_millis(config.gateway.request_ms_max),
     };
+    let poll_wait = context.poll_wait();
     let mut routes = public_routes(context, &limits);
     routes.extend(console_routes());
     let api = Api::new(routes);
@@ -106,6 +107,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
         auth: parts.auth.clone(),
         engine: parts.engine.clone(),
         body_wait: Duration::from_millis(config.gateway.body_ms_max),
+        poll_wait,
     };
     let mut routes = internal_routes(readiness, Arc::new(registry), providers);
     routes.extend(admin_routes(&admin));

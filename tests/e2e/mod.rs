@@ -11,6 +11,7 @@ mod drain;
 mod hostile;
 mod messages;
 mod operations;
+mod operator;
 mod plan;
 mod qbit;
 mod rest;

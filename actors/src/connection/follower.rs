@@ -36,7 +36,8 @@ pub struct Follower {
     begun: Begun,
     /// When the token expires.
     until: Instant,
-    _membership: Membership,
+    /// An operator's follower counts as nobody's socket.
+    _membership: Option<Membership>,
 }
 
 impl fmt::Debug for Follower {
@@ -77,7 +78,25 @@ impl Follower {
             attach::attach(&edge, principal.user, bell.clone(), attach).await?;
         let left_ms = principal.expires_at_ms.saturating_sub(edge.node.clock.now_ms());
         let until = Instant::now() + Duration::from_millis(left_ms).min(LIFE_MAX);
-        Ok(Self { edge, bell, attachment, begun, until, _membership: membership })
+        Ok(Self { edge, bell, attachment, begun, until, _membership: Some(membership) })
+    }
+
+    /// Attaches an operator to anybody's session.
+    ///
+    /// # Errors
+    /// What to answer.
+    pub(crate) async fn of_operator(
+        edge: Edge,
+        session: SessionId,
+        after: After,
+    ) -> Result<Self, ErrorBody> {
+        let row = edge.node.store.session(session).await.map_err(unavailable)?;
+        let user = row.ok_or_else(ErrorBody::session_not_found)?.user;
+        let bell = Arc::<Bell>::default();
+        let attach = Attach { ch: Channel(0), session, after, credit: None, window_ms: 0 };
+        let (attachment, begun) = attach::attach(&edge, user, bell.clone(), attach).await?;
+        let until = Instant::now() + LIFE_MAX;
+        Ok(Self { edge, bell, attachment, begun, until, _membership: None })
     }
 
     /// How it began.

@@ -8,6 +8,7 @@ use crate::{
     meter::Meter,
     node::{EngineConfig, Ports},
     port::{Incarnation, Limited, Principal, SignIn, Socket, StoreError},
+    sessions::LiveSessions,
 };
 use greenroom_protocol::{
     credits::{CreditsInfo, Grant},
@@ -150,6 +151,26 @@ impl Engine {
         (grant, note): (Grant, String),
     ) -> Result<CreditsInfo, ErrorBody> {
         credits::grant(&self.parts.edge, user, (name, amount), grant, note).await
+    }
+
+    /// The newest sessions that are awake or watched on this node, at most `limit`.
+    pub async fn sessions(&self, limit: usize) -> LiveSessions {
+        let none = || LiveSessions { total: 0, sessions: Vec::new() };
+        self.parts.edge.sessions.overview(limit).await.unwrap_or_else(none)
+    }
+
+    /// Attaches an operator to anybody's session.
+    ///
+    /// # Errors
+    /// What to answer; `session_not_found`.
+    pub async fn watch(&self, session: SessionId, after: After) -> Result<Follower, ErrorBody> {
+        Follower::of_operator(self.parts.edge.clone(), session, after).await
+    }
+
+    /// Ends a session's actor, by an operator's order: it starts again from its log, and a run
+    /// under way is recovered. Whether there was one.
+    pub async fn kill_session(&self, session: SessionId) -> bool {
+        self.parts.edge.sessions.kill(session).await
     }
 
     /// Counts a request as a message of its user.

@@ -115,6 +115,7 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         match (message, &mut live.phase) {
             (Message::Load, _) => live.load(&myself).await,
+            (Message::Kill, _) => Err("killed by an operator".into()),
             #[cfg(test)]
             (Message::Panic, _) => panic!("as the test wants it"),
             (message, Phase::Awake(awake)) => {
@@ -256,7 +257,7 @@ impl Live {
 impl Awake {
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Load => {}
+            Message::Load | Message::Kill => {}
             Message::Command { by, command, reply } => self.command(by, command, reply),
             Message::Input(input) => self.apply(input),
             Message::EndOverdue(run) => self.end_overdue(run),

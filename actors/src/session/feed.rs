@@ -168,6 +168,11 @@ impl Feed {
         watch
     }
 
+    /// How many watch.
+    pub(crate) fn watchers(&self) -> usize {
+        lock(&self.inner).watchers.len()
+    }
+
     /// Removes a watcher.
     pub(crate) fn unwatch(&self, watch: &Arc<Watch>) {
         let mut inner = lock(&self.inner);

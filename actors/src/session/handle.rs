@@ -41,6 +41,8 @@ pub(crate) enum Message {
     EndOverdue(RunId),
     /// Time passed.
     Tick,
+    /// Fail, as an operator wants it: the session starts again from its log.
+    Kill,
     /// Panic, as a defect would.
     #[cfg(test)]
     Panic,
@@ -56,6 +58,7 @@ impl fmt::Debug for Message {
             Self::Input(_) => "Input",
             Self::EndOverdue(_) => "EndOverdue",
             Self::Tick => "Tick",
+            Self::Kill => "Kill",
             #[cfg(test)]
             Self::Panic => "Panic",
             Self::Shutdown { .. } => "Shutdown",
@@ -118,6 +121,11 @@ impl SessionHandle {
         let input = Input::Says { run, events, urgent, reply: Reply::Says(reply) };
         let _ = self.0.cast(Message::Input(input)); // a dropped reply tells the run
         answer
+    }
+
+    /// Ends the session's actor as a failure would.
+    pub(crate) fn kill(&self) {
+        let _ = self.0.cast(Message::Kill); // gone: so be it
     }
 
     /// Panics the session's actor.

@@ -1,6 +1,9 @@
 //! The supervisor of all sessions. Never waits: a session reads its log by itself.
 
-use super::state::{AfterFailure, Table, Wake};
+use super::{
+    live::LiveSessions,
+    state::{AfterFailure, Table, Wake},
+};
 use crate::{
     node::Node,
     session::{SessionActor, SessionArguments, SessionHandle, feed::Feed},
@@ -24,6 +27,8 @@ pub(crate) enum Message {
     Lease { session: SessionId, reply: oneshot::Sender<Arc<OnceLock<Arc<Feed>>>> },
     Release { session: SessionId },
     Wake { session: SessionId, reply: oneshot::Sender<Option<SessionHandle>> },
+    Overview { limit: usize, reply: oneshot::Sender<LiveSessions> },
+    Kill { session: SessionId, reply: oneshot::Sender<bool> },
     ShutDown { reply: oneshot::Sender<()> },
     Sweep,
 }
@@ -34,6 +39,8 @@ impl fmt::Debug for Message {
             Self::Lease { .. } => "Lease",
             Self::Release { .. } => "Release",
             Self::Wake { .. } => "Wake",
+            Self::Overview { .. } => "Overview",
+            Self::Kill { .. } => "Kill",
             Self::ShutDown { .. } => "ShutDown",
             Self::Sweep => "Sweep",
         })
@@ -90,6 +97,14 @@ impl Actor for SessionsActor {
             Message::Wake { session, reply } => {
                 let handle = state.wake(&myself, session).await;
                 let _ = reply.send(handle); // the caller may have given up
+            }
+            Message::Overview { limit, reply } => {
+                let _ = reply.send(state.table.overview(limit));
+            }
+            Message::Kill { session, reply } => {
+                let actor = state.table.actor(session);
+                actor.inspect(|actor| actor.kill());
+                let _ = reply.send(actor.is_some());
             }
             Message::ShutDown { reply } => state.shut_down(reply),
             Message::Sweep => state.table.sweep(Instant::now()),

@@ -1,6 +1,6 @@
 //! The public face of all sessions.
 
-use super::actor::Message;
+use super::{actor::Message, live::LiveSessions};
 use crate::session::command::Command;
 use crate::session::{Answered, CallError, SessionHandle, feed::Feed};
 use greenroom_protocol::{
@@ -96,6 +96,20 @@ impl SessionsHandle {
             }
         }
         Err(gone())
+    }
+
+    /// The newest sessions of this node, at most `limit`; `None`: it goes down.
+    pub(crate) async fn overview(&self, limit: usize) -> Option<LiveSessions> {
+        let (reply, answer) = oneshot::channel();
+        self.0.cast(Message::Overview { limit, reply }).ok()?;
+        timeout(ANSWER_TIMEOUT, answer).await.ok()?.ok()
+    }
+
+    /// Ends a session's actor, which starts again from its log; whether there was one.
+    pub(crate) async fn kill(&self, session: SessionId) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.0.cast(Message::Kill { session, reply }).is_ok();
+        asked && timeout(ANSWER_TIMEOUT, answer).await.is_ok_and(|killed| killed == Ok(true))
     }
 
     /// Has every live session store everything and stop.

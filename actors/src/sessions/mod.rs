@@ -2,7 +2,9 @@
 
 mod actor;
 mod handle;
+mod live;
 mod state;
 
 pub(crate) use actor::SessionsActor;
 pub(crate) use handle::{Lease, SessionsHandle};
+pub use live::{LiveSession, LiveSessions};

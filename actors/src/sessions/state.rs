@@ -1,8 +1,10 @@
 //! What the sessions' supervisor decides: who is leased, who restarts, who is given up for now.
 
+use super::live::{LiveSession, LiveSessions};
 use crate::session::feed::Feed;
 use greenroom_protocol::id::SessionId;
 use std::{
+    cmp::Reverse,
     collections::{HashMap, VecDeque},
     sync::{Arc, OnceLock},
     time::Duration,
@@ -130,6 +132,23 @@ impl<A: Clone> Table<A> {
                 || slot.leases > 0
                 || slot.failures.back().is_some_and(|last| now.duration_since(*last) < REST)
         });
+    }
+
+    /// The newest sessions, at most `limit`, and how many there are.
+    pub(super) fn overview(&self, limit: usize) -> LiveSessions {
+        let known = self.slots.values().filter_map(|slot| Some((slot.feed.get()?, &slot.actor)));
+        let mut sessions: Vec<_> =
+            known.map(|(feed, actor)| LiveSession::of(feed, actor.is_some())).collect();
+        let total = sessions.len();
+        // Ids begin with the time when they were made.
+        sessions.sort_unstable_by_key(|live| Reverse(live.session));
+        sessions.truncate(limit);
+        LiveSessions { total, sessions }
+    }
+
+    /// A session's live actor.
+    pub(super) fn actor(&self, session: SessionId) -> Option<&A> {
+        self.slots.get(&session)?.actor.as_ref()
     }
 
     /// All live actors.

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use page::PageView;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 /// The header by which a browser takes a stream up again.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -76,6 +76,21 @@ async fn events(context: Arc<Context>, asked: Asked) -> Result<Response, Problem
         Form::Page => page::page(follower, limit, wait, &asked.leaving).await,
         Form::Stream => Ok(sse::stream(follower, asked.leaving)),
     }
+}
+
+/// Answers with a page of what `follow` attaches to, which may wait `most`.
+pub(super) async fn read_page<F>(
+    asked: &Asked,
+    most: Duration,
+    follow: impl FnOnce(After) -> F,
+) -> Result<Response, Problem>
+where
+    F: Future<Output = Result<Follower, ErrorBody>>,
+{
+    let EventsQuery { after, limit, wait_ms } = asked.query()?;
+    let (limit, wait) = (super::page_limit(limit)?, page::wait(wait_ms, most)?);
+    let Place(after) = after.as_deref().unwrap_or("start").parse()?;
+    page::page(follow(after).await?, limit, wait, &asked.leaving).await
 }
 
 /// What the client takes: a stream where it names one, else a page.

@@ -1,8 +1,9 @@
-use super::bench::{Bench, USER};
-use crate::port::Journal as _;
+use super::bench::{Bench, SESSION, USER};
+use crate::{Followed, port::Journal as _};
 use greenroom_protocol::{
     event::{Event, Outcome},
-    frame::After,
+    frame::{After, Status},
+    id::Seq,
 };
 use std::time::Duration;
 
@@ -15,10 +16,38 @@ async fn a_session_that_panics_comes_back_from_its_log_with_its_run() {
     call.text("before").await;
     client.entries_until(|event| matches!(event, Event::TextDelta { .. })).await;
 
-    bench.engine.panic_session(super::bench::SESSION).await;
+    bench.engine.panic_session(SESSION).await;
     call.dropped().await;
     let call = bench.calls.next().await.unwrap();
     call.finish().await;
+    let (entries, outcome, _) = client.until_finished().await;
+    assert_eq!(outcome, Outcome::Completed);
+    assert!(entries.iter().any(|entry| matches!(entry.event, Event::RunRecovering { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_sees_sessions_follows_them_and_kills_one_that_then_goes_on() {
+    let mut bench = Bench::new().await;
+    assert!(!bench.engine.kill_session(SESSION).await, "there is none");
+    let mut client = bench.attached().await;
+    client.start(2, "talk").await.unwrap();
+    let mut call = bench.calls.next().await.unwrap();
+    call.text("before").await;
+    client.until_delta("before").await;
+
+    let seen = bench.engine.sessions(9).await;
+    let [live] = &*seen.sessions else { panic!("{seen:?}") };
+    assert_eq!((seen.total, live.session, live.user), (1, SESSION, USER));
+    assert_eq!((live.status, live.watchers, live.awake), (Status::Running, 1, true));
+    assert!(live.run.is_some());
+    let mut watch = bench.engine.watch(SESSION, After::Start).await.unwrap();
+    let Followed::Entries(entries) = watch.next(1).await else { panic!() };
+    assert_eq!(entries[0].0, Seq(1));
+    assert_eq!(bench.engine.sessions(0).await.total, 1);
+
+    assert!(bench.engine.kill_session(SESSION).await);
+    call.dropped().await;
+    bench.calls.next().await.unwrap().finish().await;
     let (entries, outcome, _) = client.until_finished().await;
     assert_eq!(outcome, Outcome::Completed);
     assert!(entries.iter().any(|entry| matches!(entry.event, Event::RunRecovering { .. })));
