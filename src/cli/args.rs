@@ -296,8 +296,8 @@ pub(super) enum SessionCommand {
 
 const TAIL_EXAMPLES: &str = "\
 Examples:
-  greenroom session tail ses_… --follow
-  greenroom session tail ses_… --after start --output json";
+  greenroom session tail ses_0192… --follow
+  greenroom session tail ses_0192… --after start --output json";
 
 /// What `backup` takes.
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use std::{
 use tokio::process::Child;
 
 /// Entries of the stream between two cuts.
-const PIECE: usize = 20;
+const PIECE: usize = 6;
 
 /// Clients that follow one generation from its first entry: the command line that began it, another
 /// one that attached, and a WebSocket; with [`Self::end`], a stream and polls.

@@ -73,15 +73,18 @@ fn cooldowns(calls: &[Call], found: &mut Found) {
 }
 
 async fn one_account(options: &ServerOptions) -> Result<Vec<String>> {
-    let rules = ["key-a=org:acme,requests:1/3,silent", "key-b=org:acme,requests:1/3,silent"];
+    let rules = ["key-a=org:acme,requests:1/6,silent", "key-b=org:acme,requests:1/6,silent"];
     let settings = [WAIT, ("PROVIDERS__STANDIN__ACCOUNTS__ACME", "key-a,key-b")];
     let bed = Arc::new(Bed::new(options, &rules, &settings, None).await?);
     let mut found = Found::default();
-    found.completed(&bed.run(None).await?);
-    let waited = bed.run(None).await?;
-    found.completed(&waited);
-    found.unless(waited.notices.iter().any(|text| text.contains("waiting for standin")), || {
-        format!("nothing was said of the wait: {waited:?}")
+    // At once: on a slow machine a run alone may take as long as the limit's period.
+    let ran = bed.runs(2).await?;
+    for ran in &ran {
+        found.completed(ran);
+    }
+    let mut notices = ran.iter().flat_map(|ran| &ran.notices);
+    found.unless(notices.any(|text| text.contains("waiting for standin")), || {
+        format!("nothing was said of the wait: {ran:?}")
     });
     let calls = bed.calls();
     let refused = calls.iter().filter(|call| is_refused(call)).count();
