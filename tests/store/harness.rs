@@ -37,6 +37,23 @@ impl Harness for FakeHarness {
     async fn close(&self, _: Arc<FakeStore>) {}
 }
 
+/// The same, where several nodes use it at once.
+pub(crate) struct SharedFakeHarness(Arc<FakeStore>);
+
+impl Harness for SharedFakeHarness {
+    type Store = FakeStore;
+
+    fn new() -> Self {
+        Self(Arc::new(FakeStore::shared()))
+    }
+
+    async fn open(&self) -> Arc<FakeStore> {
+        Arc::clone(&self.0)
+    }
+
+    async fn close(&self, _: Arc<FakeStore>) {}
+}
+
 /// The embedded store, in a directory that goes with its place.
 pub(crate) struct SqliteHarness(TempDir);
 

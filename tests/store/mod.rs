@@ -8,7 +8,8 @@ mod harness;
 mod sqlite;
 
 use contract::contract;
-use harness::{FakeHarness, Harness, SqliteHarness};
+use harness::{FakeHarness, Harness, SharedFakeHarness, SqliteHarness};
 
 contract!(fake_store, FakeHarness);
+contract!(shared_fake_store, SharedFakeHarness);
 contract!(sqlite_store, SqliteHarness);

@@ -53,14 +53,15 @@ pub trait Journal: Send + Sync {
     /// How many lanes an incarnation has.
     fn lanes(&self) -> u16;
 
-    /// Begins a new incarnation. A store that only one process can hold seals all earlier ones.
+    /// Begins a new incarnation. A store that only one process can hold seals all earlier ones;
+    /// one that is shared leaves them as they are ([`Nodes::is_shared`](super::Nodes::is_shared)).
     fn open(&self) -> BoxFuture<'_, Result<Incarnation, StoreError>>;
 
     /// Appends a record at its offset, durably.
     fn append(&self, at: Position, record: Bytes) -> BoxFuture<'_, Result<Appended, StoreError>>;
 
-    /// Makes every later append to the incarnation answer `Fenced`. Idempotent. After it has
-    /// returned, no further record becomes readable.
+    /// Makes every later append to any lane of the incarnation answer `Fenced`. Idempotent, and
+    /// safe when several do it at once. After it has returned, no further record becomes readable.
     fn seal(&self, incarnation: Incarnation) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Reads at most `limit` records from offset `from` on, in order.

@@ -7,6 +7,7 @@ mod documents;
 mod journal;
 mod ledger;
 mod limiter;
+mod nodes;
 mod objects;
 mod provider;
 mod segments;
@@ -20,6 +21,7 @@ pub use documents::{Document, Documents, Put};
 pub use journal::{Appended, Incarnation, Journal, Position, Record};
 pub use ledger::{Ledger, LedgerChange, LedgerHead, LedgerRow, Posted};
 pub use limiter::{Limited, Limiter, Unlimited};
+pub use nodes::{NodeRow, Nodes};
 pub use objects::{Object, ObjectKind, Objects, Oid, OidError};
 pub use provider::{
     Allowance, Delta, DeltaStream, Finish, KeyCheck, KeyInfo, Limits, Message, Provider,

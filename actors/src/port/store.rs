@@ -1,11 +1,11 @@
 //! The store as a whole, and how it fails.
 
-use super::{Documents, Journal, Ledger, Objects, Segments, Sessions};
+use super::{Documents, Journal, Ledger, Nodes, Objects, Segments, Sessions};
 
 /// Everything durable. One value serves all ports, so that one backend is one choice.
-pub trait Store: Journal + Segments + Objects + Sessions + Documents + Ledger {}
+pub trait Store: Journal + Nodes + Segments + Objects + Sessions + Documents + Ledger {}
 
-impl<T: Journal + Segments + Objects + Sessions + Documents + Ledger> Store for T {}
+impl<T: Journal + Nodes + Segments + Objects + Sessions + Documents + Ledger> Store for T {}
 
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

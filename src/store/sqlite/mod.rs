@@ -17,6 +17,7 @@ mod documents;
 mod error;
 mod journal;
 mod ledger;
+mod nodes;
 mod objects;
 mod observer;
 mod readers;

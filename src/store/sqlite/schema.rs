@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_forks.sql"),
     include_str!("migrations/0003_ledger.sql"),
     include_str!("migrations/0004_ledger_order.sql"),
+    include_str!("migrations/0005_nodes.sql"),
 ];
 
 /// Brings the database to the newest version, in one transaction. A database that held something
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     /// The newest version.
-    const KNOWN: u32 = 4;
+    const KNOWN: u32 = 5;
 
     fn opened(path: &Path, migrations: &[&str]) -> (Connection, Result<(), OpenError>) {
         let mut connection = Connection::open(path).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::store::harness::Harness;
 use bytes::Bytes;
-use greenroom_actors::port::{Appended, Incarnation, Journal, Position, Record};
+use greenroom_actors::port::{Appended, Incarnation, Journal, Nodes, Position, Record};
 
 fn at(incarnation: Incarnation, lane: u16, offset: u64) -> Position {
     Position { incarnation, lane, offset }
@@ -107,8 +107,10 @@ pub(crate) async fn a_sealed_incarnation_keeps_its_records_and_takes_no_more<H: 
     assert_eq!(store.read(incarnation, 0, 0, 100).await, Ok(records(0, 0..2)));
 }
 
-/// Holds of a store that one process has for itself: with it, all others are known to be dead.
-pub(crate) async fn opening_seals_what_was_open_before<H: Harness>(harness: H) {
+/// One process has a store for itself where it is not shared: all others are known to be dead.
+pub(crate) async fn opening_seals_what_was_open_before_unless_the_store_is_shared<H: Harness>(
+    harness: H,
+) {
     let store = harness.open().await;
     let first = store.open().await.unwrap();
     assert_eq!(store.unrecovered().await, Ok(vec![]));
@@ -116,10 +118,15 @@ pub(crate) async fn opening_seals_what_was_open_before<H: Harness>(harness: H) {
     let second = store.open().await.unwrap();
 
     assert!(second > first);
-    let late = store.append(at(first, 0, 0), record(0, 0)).await;
-    assert_eq!(late, Ok(Appended::Fenced));
     append(&*store, second, 0, 0..1).await;
-    assert_eq!(store.unrecovered().await, Ok(vec![first]));
+    let late = store.append(at(first, 0, 0), record(0, 0)).await;
+    let (appended, unrecovered) = if store.is_shared() {
+        (Appended::Durable, vec![])
+    } else {
+        (Appended::Fenced, vec![first])
+    };
+    assert_eq!(late, Ok(appended));
+    assert_eq!(store.unrecovered().await, Ok(unrecovered));
 }
 
 pub(crate) async fn only_a_sealed_incarnation_can_be_recovered<H: Harness>(harness: H) {
@@ -168,6 +175,7 @@ pub(crate) async fn records_survive_a_reopen_until_they_are_recovered<H: Harness
     for life in 0..3 {
         lives.push(store.open().await.unwrap());
         append(&*store, lives[life], 0, 0..life as u64 + 1).await;
+        store.seal(lives[life]).await.unwrap();
         harness.close(store).await;
         store = harness.open().await;
     }

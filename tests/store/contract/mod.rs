@@ -3,6 +3,7 @@
 pub(super) mod documents;
 pub(super) mod journal;
 pub(super) mod ledger;
+pub(super) mod nodes;
 pub(super) mod objects;
 pub(super) mod races;
 pub(super) mod segments;
@@ -31,7 +32,7 @@ macro_rules! contract {
                 dropped_records_are_gone_and_offsets_go_on
                 lanes_do_not_mix
                 only_a_sealed_incarnation_can_be_recovered
-                opening_seals_what_was_open_before
+                opening_seals_what_was_open_before_unless_the_store_is_shared
                 records_are_read_back_in_order_from_any_offset
                 records_survive_a_reopen_until_they_are_recovered
             }
@@ -44,6 +45,13 @@ macro_rules! contract {
                 ledgers_survive_a_reopen
                 of_many_proposers_each_version_is_one_s_own
                 rows_are_found_by_name_and_in_pages
+            }
+            nodes {
+                a_beat_shows_and_disturbs_nothing
+                a_node_is_listed_from_its_opening_until_it_is_recovered
+                a_sealed_node_stays_sealed_whatever_it_does
+                of_many_who_seal_and_recover_all_find_the_same
+                nodes_survive_a_reopen
             }
             objects {
                 an_object_is_read_back_as_it_was_put

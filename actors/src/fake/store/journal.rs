@@ -33,7 +33,9 @@ impl Journal for FakeStore {
     fn open(&self) -> BoxFuture<'_, Result<Incarnation, StoreError>> {
         Box::pin(async {
             let mut contents = self.contents()?;
-            contents.incarnations.values_mut().for_each(|life| life.sealed = true);
+            if !contents.shared {
+                contents.incarnations.values_mut().for_each(|life| life.sealed = true);
+            }
             let last = contents.incarnations.last_key_value().map_or(0, |(last, _)| last.0);
             let incarnation = Incarnation(last + 1);
             contents.incarnations.entry(incarnation).or_default();

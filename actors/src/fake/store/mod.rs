@@ -4,6 +4,7 @@ mod documents;
 mod faults;
 mod journal;
 mod ledger;
+mod nodes;
 mod objects;
 mod segments;
 mod sessions;
@@ -29,6 +30,8 @@ pub struct FakeStore {
 
 #[derive(Debug, Default)]
 struct Contents {
+    /// Whether several nodes may use it at once.
+    shared: bool,
     down: bool,
     read_delay: Duration,
     faults: VecDeque<Fault>,
@@ -47,6 +50,8 @@ struct Contents {
 struct Life {
     sealed: bool,
     recovered: bool,
+    address: Option<String>,
+    beat: u64,
     lanes: BTreeMap<u16, Lane>,
 }
 
@@ -62,6 +67,14 @@ impl FakeStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that several nodes may use at once.
+    #[must_use]
+    pub fn shared() -> Self {
+        let store = Self::default();
+        store.lock().shared = true;
+        store
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
