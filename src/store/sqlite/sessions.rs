@@ -1,6 +1,6 @@
 //! Session rows.
 
-use super::{SqliteStore, execute, optional, writer::Writes};
+use super::{super::status::status_name, SqliteStore, execute, optional, writer::Writes};
 use greenroom_actors::port::{
     BoxFuture, Claim, Created, Incarnation, Oid, Origin, Page, Projection, SessionRow, Sessions,
     StoreError,
@@ -52,28 +52,9 @@ fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Origin>> {
     }))
 }
 
-fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Idle => "idle",
-        Status::Pending => "pending",
-        Status::Running => "running",
-        Status::Waiting => "waiting",
-        Status::Recovering => "recovering",
-        Status::Closed => "closed",
-    }
-}
-
 fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
-    let all = [
-        Status::Idle,
-        Status::Pending,
-        Status::Running,
-        Status::Waiting,
-        Status::Recovering,
-        Status::Closed,
-    ];
     let name: String = row.get(column)?;
-    all.into_iter().find(|&status| status_name(status) == name).ok_or_else(|| {
+    super::super::status::status(&name).ok_or_else(|| {
         let what = format!("{name} is no status of a session");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
     })
