@@ -28,6 +28,12 @@ has_browser() {
   return 1
 }
 
+# redis: starts one for the tests that need it, and tells them its address.
+redis() {
+  GREENROOM_TEST_REDIS=$(deploy/services/redis.sh start 0 target/services/redis) || return 0
+  export GREENROOM_TEST_REDIS
+}
+
 need cargo "Rust $rust_min or later" "install it with rustup"
 need cc "a C compiler builds SQLite, the cryptography and the disk that fails in tests" \
   "Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install"
@@ -50,8 +56,22 @@ if [ "$missing" = 0 ]; then
 fi
 [ "$missing" = 0 ] || exit 69
 
+trap 'deploy/services/redis.sh stop target/services/redis' EXIT
+redis
+
+# Tests without the service that they need write their names here.
+export GREENROOM_TEST_SKIPPED="$PWD/target/services/skipped"
+mkdir -p target/services
+: >"$GREENROOM_TEST_SKIPPED"
+
 printf '%s' "$skipped" >&2
 result=0
 cargo test --workspace --locked --no-fail-fast "$@" || result=$?
 [ -z "$skipped" ] || printf '\n%s' "$skipped" >&2
+if [ -s "$GREENROOM_TEST_SKIPPED" ]; then
+  printf '\nSKIPPED: %d tests, as a service that they need is not here:\n' \
+    "$(wc -l <"$GREENROOM_TEST_SKIPPED")" >&2
+  sort "$GREENROOM_TEST_SKIPPED" >&2
+  [ "${GREENROOM_TEST_SERVICES:-}" != required ] || result=1
+fi
 exit "$result"
