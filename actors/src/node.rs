@@ -9,7 +9,7 @@ use crate::{
     llm::LlmHandle,
     meter::Meter,
     permits::Permits,
-    port::{Authenticator, Clock, Limiter, Store},
+    port::{Authenticator, Clock, Cooldowns, Limiter, Store},
     run::OutputLimits,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -116,6 +116,8 @@ pub struct Ports {
     pub authenticator: Arc<dyn Authenticator>,
     /// Rates.
     pub limiter: Arc<dyn Limiter>,
+    /// Cooldowns that nodes share.
+    pub cooldowns: Arc<dyn Cooldowns>,
     /// Providers in order of preference; the first is the default.
     pub providers: Vec<Arc<dyn crate::port::Provider>>,
 }

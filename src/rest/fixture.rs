@@ -5,7 +5,7 @@ use crate::auth::fixture::fixture;
 use greenroom_actors::{
     Engine, EngineConfig, Ports,
     fake::{FakeAuth, FakeLimiter, FakeProvider, FakeStore},
-    port::FixedClock,
+    port::{Alone, FixedClock},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +16,7 @@ pub(super) async fn context() -> Context {
         clock: Arc::new(FixedClock::new(1)),
         authenticator: Arc::new(FakeAuth),
         limiter: Arc::new(FakeLimiter::default()),
+        cooldowns: Arc::new(Alone),
         providers: vec![FakeProvider::new().0],
     };
     Context {

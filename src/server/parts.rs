@@ -10,7 +10,7 @@ use crate::{
 };
 use greenroom_actors::{
     Engine, Ports,
-    port::{Clock, Documents, Provider, Store},
+    port::{Alone, Clock, Documents, Provider, Store},
 };
 use std::{error::Error, sync::Arc};
 use tokio::task::spawn_blocking;
@@ -65,6 +65,7 @@ impl Parts {
             clock,
             authenticator: auth.clone(),
             limiter: Arc::new(Rates::new(&config.limits)),
+            cooldowns: Arc::new(Alone),
             providers: providers.clone(),
         };
         let engine = Engine::start(ports, config.engine()).await;

@@ -2,13 +2,13 @@
 
 use super::{attach, branch, credits, diff, files, serve::Edge};
 use crate::{
-    port::{Principal, SessionRow, StoreError},
+    port::{Limited, Principal, SessionRow, StoreError},
     session::{Answer, Answered, command::Command, reader},
 };
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
     frame::{Call, ServerFrame, Status, entries_json, write_ok},
-    id::{Seq, SessionId},
+    id::{Seq, SessionId, UserId},
     method::{HistoryGet, Method, SessionInfo, SessionList, SessionPage, page_items},
 };
 use serde::Serialize;
@@ -46,6 +46,7 @@ pub(super) async fn perform(edge: &Edge, principal: Principal, call: &Call) -> S
 /// What to tell the client.
 pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) -> Result<Done> {
     let by = principal.user;
+    count(edge, by, starts_run(&method)).await?;
     let (session, command) = match method {
         Method::SessionCreate(session, cid, create) => {
             (session, Command::Create { cid, title: create.title, origin: None })
@@ -88,6 +89,43 @@ pub(crate) async fn dispatch(edge: &Edge, principal: Principal, method: Method) 
         }
     };
     done(edge.sessions.call(session, by, command).await?)
+}
+
+/// Whether a run begins by it, if the session takes it.
+const fn starts_run(method: &Method) -> bool {
+    match method {
+        Method::RunStart(..) | Method::RunSteer(..) => true,
+        Method::InputRespond(_, _, respond) => respond.accept,
+        Method::SessionCreate(..)
+        | Method::SessionClose(..)
+        | Method::SessionFork(..)
+        | Method::SessionRollback(..)
+        | Method::SessionDiff(..)
+        | Method::SessionGet(..)
+        | Method::SessionList(..)
+        | Method::RunCancel(..)
+        | Method::HistoryGet(..)
+        | Method::FilesList(..)
+        | Method::FilesGet(..)
+        | Method::CreditsGet
+        | Method::CreditsHistory(..)
+        | Method::CreditsQuote(..) => false,
+    }
+}
+
+/// Counts an operation of a user over all nodes; this node has counted it before.
+///
+/// # Errors
+/// What to tell the client.
+pub(crate) async fn count(edge: &Edge, user: UserId, starts_run: bool) -> Result<()> {
+    let all = [Limited::UserMessage(user), Limited::RunStart(user)];
+    let counted = if starts_run { &all[..] } else { &all[..1] };
+    edge.node.limiter.check_all_nodes(counted).await.map_err(|retry_after_ms| {
+        edge.node.meter.rate_limited.inc();
+        let message = "too much is asked for in a short time, over all nodes; wait a little";
+        ErrorBody::new(Code::ResourceExhausted, Reason::RateLimited, message)
+            .retry_after_ms(retry_after_ms)
+    })
 }
 
 /// A session's answer as JSON.

@@ -183,7 +183,12 @@ impl<S: Socket> Connection<S> {
         }
         let (edge, user, bell) = (self.edge.clone(), self.principal.user, self.bell.clone());
         self.running = Some(Box::pin(async move {
-            match attach::attach(&edge, user, bell, attach).await {
+            let counted = calls::count(&edge, user, false).await;
+            let attached = match counted {
+                Ok(()) => attach::attach(&edge, user, bell, attach).await,
+                Err(error) => Err(error),
+            };
+            match attached {
                 Ok(attached) => OpDone::Attached(Box::new(attached)),
                 Err(error) => OpDone::NotAttached(ch, error),
             }

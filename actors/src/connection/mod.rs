@@ -25,7 +25,7 @@ pub use attach::Begun;
 pub(crate) use attach::{Begin, begin};
 pub(crate) use bell::Bell;
 pub use calls::Done;
-pub(crate) use calls::dispatch;
+pub(crate) use calls::{count, dispatch};
 pub use files::Tree;
 pub use follower::{Followed, Follower};
 pub(crate) use serve::{Edge, serve};

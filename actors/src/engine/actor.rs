@@ -167,6 +167,7 @@ async fn providers(
         },
         store: ports.store.clone(),
         clock: ports.clock.clone(),
+        cooldowns: ports.cooldowns.clone(),
         meter: meter.keypool.clone(),
     };
     let (pool, _) = Actor::spawn_linked(None, KeyPoolActor, pool, me.clone()).await?;

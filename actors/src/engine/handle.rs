@@ -2,7 +2,7 @@
 
 use super::actor::{EngineActor, EngineArguments, Parts};
 use crate::{
-    connection::{Done, Follower, Tree, credits, dispatch, serve},
+    connection::{Done, Follower, Tree, count, credits, dispatch, serve},
     health::Health,
     keypool::ProviderView,
     meter::Meter,
@@ -108,6 +108,7 @@ impl Engine {
         after: After,
     ) -> Result<Follower, ErrorBody> {
         self.count(principal)?;
+        count(&self.parts.edge, principal.user, false).await?;
         Follower::begin(self.parts.edge.clone(), principal, session, after).await
     }
 
@@ -122,6 +123,7 @@ impl Engine {
         commit: Option<&str>,
     ) -> Result<Option<Tree>, ErrorBody> {
         self.count(principal)?;
+        count(&self.parts.edge, principal.user, false).await?;
         Tree::open(self.parts.edge.clone(), principal, session, commit).await
     }
 
@@ -173,7 +175,7 @@ impl Engine {
         self.parts.edge.sessions.kill(session).await
     }
 
-    /// Counts a request as a message of its user.
+    /// Counts a request as a message of its user, within this node.
     fn count(&self, principal: Principal) -> Result<(), ErrorBody> {
         let node = &self.parts.edge.node;
         node.limiter.check(Limited::UserMessage(principal.user)).map_err(|retry_after_ms| {

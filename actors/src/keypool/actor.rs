@@ -9,7 +9,9 @@ use super::{
     ticket::Ticket,
     view::ProviderView,
 };
-use crate::port::{Clock, KeyCheck, Provider, ProviderError, ProviderErrorKind as Kind, Store};
+use crate::port::{
+    Clock, Cooldowns, Cooling, KeyCheck, Provider, ProviderError, ProviderErrorKind as Kind, Store,
+};
 use greenroom_protocol::error::ErrorBody;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -31,11 +33,22 @@ pub(crate) enum Asked {
 
 /// One variant a method of the handle, of a ticket, or of what the actor starts itself.
 pub(crate) enum Message {
-    Ask { waiter: WaiterId, need: Need, reply: oneshot::Sender<Asked> },
+    Ask {
+        waiter: WaiterId,
+        need: Need,
+        reply: oneshot::Sender<Asked>,
+    },
     Leave(WaiterId),
     Hear(Input),
     Checked(KeyRef, Generation, KeyCheck),
-    View { reply: oneshot::Sender<Vec<ProviderView>> },
+    /// Acknowledged, so that other nodes fill no mailbox.
+    Cooling {
+        cooling: Cooling,
+        ack: oneshot::Sender<()>,
+    },
+    View {
+        reply: oneshot::Sender<Vec<ProviderView>>,
+    },
     Tick,
 }
 
@@ -46,6 +59,7 @@ impl fmt::Debug for Message {
             Self::Leave(_) => "Leave",
             Self::Hear(_) => "Hear",
             Self::Checked(..) => "Checked",
+            Self::Cooling { .. } => "Cooling",
             Self::View { .. } => "View",
             Self::Tick => "Tick",
         })
@@ -59,6 +73,7 @@ pub(crate) struct KeyPoolArguments {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cooldowns: Arc<dyn Cooldowns>,
     pub(crate) meter: Meter,
 }
 
@@ -70,6 +85,8 @@ pub(crate) struct State {
     waiting: BTreeMap<WaiterId, (oneshot::Sender<Answer>, Instant)>,
     /// The next tick.
     timer: Option<(Instant, AbortOnDropHandle<()>)>,
+    /// Hears other nodes.
+    _ear: AbortOnDropHandle<()>,
 }
 
 /// All keys of the node.
@@ -95,7 +112,8 @@ impl Actor for KeyPoolActor {
         };
         let members = arguments.providers.iter().map(member).collect();
         let pool = Pool::new(arguments.settings, members);
-        let mut state = State { arguments, pool, waiting: BTreeMap::new(), timer: None };
+        let _ear = crate::spawn_owned(hear_others(arguments.cooldowns.clone(), myself.clone()));
+        let mut state = State { arguments, pool, waiting: BTreeMap::new(), timer: None, _ear };
         state.recall().await;
         for provider in &state.arguments.providers {
             state.arguments.meter.touch(provider.name());
@@ -122,6 +140,12 @@ impl Actor for KeyPoolActor {
             Message::Checked(key, generation, check) => {
                 state.hear(&myself, Input::Checked(key, generation, check));
             }
+            Message::Cooling { cooling, ack } => {
+                if let Some(rest) = state.pool.heard(cooling, Instant::now()) {
+                    state.hear(&myself, Input::Rested(rest));
+                }
+                let _ = ack.send(());
+            }
             Message::View { reply } => {
                 let _ = reply.send(state.pool.view(Instant::now()));
             }
@@ -143,6 +167,16 @@ impl Actor for KeyPoolActor {
         _: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         Ok(())
+    }
+}
+
+/// Passes on what other nodes tell, one after the other.
+async fn hear_others(cooldowns: Arc<dyn Cooldowns>, pool: ActorRef<Message>) {
+    loop {
+        let (cooling, (ack, heard)) = (cooldowns.next().await, oneshot::channel());
+        if pool.cast(Message::Cooling { cooling, ack }).is_err() || heard.await.is_err() {
+            return; // the pool has ended
+        }
     }
 }
 
@@ -175,6 +209,7 @@ impl State {
                 | Effect::Probe(..)
                 | Effect::Remember(_)
                 | Effect::Merged(..)
+                | Effect::Share(_)
                 | Effect::Late(_) => {
                     self.perform(myself, effect);
                     continue;
@@ -222,6 +257,9 @@ impl State {
                 other = self.pool.fingerprint(other),
                 "two keys turned out to share one account's limits"
             ),
+            Effect::Share(rest) => {
+                self.arguments.cooldowns.tell(self.pool.cooling(&rest, Instant::now()));
+            }
             Effect::Late(provider) => self.arguments.meter.late(self.name(provider), 1),
         }
     }

@@ -300,6 +300,19 @@ impl Group {
         Judged::Counted
     }
 
+    /// Another node was refused: it rests until then, or longer if it does already.
+    pub(super) fn rest(&mut self, until: Instant, now: Instant) {
+        match &mut self.phase {
+            Phase::Cooling { until: last, .. } => *last = until.max(*last),
+            Phase::Open | Phase::HalfOpen { .. } if until > now => {
+                self.cooled_from = Some(self.generation);
+                let (wait, why) = ((until - now).min(DOUBLED_MAX), Kind::RateLimited);
+                self.turn(Phase::Cooling { until, wait, why });
+            }
+            Phase::Open | Phase::HalfOpen { .. } => {}
+        }
+    }
+
     /// Becomes one with another group: both turned out to be the same account's.
     pub(super) fn absorb(&mut self, other: &Self, now: Instant) {
         self.in_flight += other.in_flight;

@@ -184,6 +184,19 @@ impl Key {
         true
     }
 
+    /// Another node found that its account has nothing to spend until then.
+    pub(super) fn rest(&mut self, until: Instant, now: Instant) {
+        match &mut self.phase {
+            Phase::Exhausted { until: last, .. } => *last = until.max(*last),
+            Phase::Active | Phase::Trial { .. } if until > now => {
+                let pause = (until - now).min(EXHAUSTED_MAX);
+                self.turn(Phase::Exhausted { until, pause });
+            }
+            Phase::Active | Phase::Trial { .. } | Phase::Suspect { .. } | Phase::Invalid { .. } => {
+            }
+        }
+    }
+
     /// When it is to be probed next; none: not by time.
     pub(super) const fn probe_at(&self) -> Option<Instant> {
         match self.phase {

@@ -112,6 +112,7 @@ impl Meter {
             | Input::Told(..)
             | Input::Ended(_)
             | Input::Checked(..)
+            | Input::Rested(_)
             | Input::Tick => return,
         };
         if let Some(provider) = pool.providers.get(grant.key.provider) {

@@ -3,6 +3,7 @@
 use super::{
     class::{Class, Wanted},
     draw::Draw,
+    group::Group,
     key::Key,
     state::{Grant, KeyRef, Member, Need, ProviderIndex, Settings},
 };
@@ -74,7 +75,8 @@ impl Provider {
         }
         let avoid = self.accounts_of(place, avoid);
         let tokens = self.tokens(need);
-        let model = self.class_of(need, now);
+        let model = self.model_of(need);
+        self.class_of(&model, now);
         let Self { keys, members, classes, .. } = self;
         let class = classes.get_mut(&model)?;
         let wanted = Wanted { members, tokens, avoid: &avoid, now };
@@ -97,7 +99,8 @@ impl Provider {
     ) -> Option<Instant> {
         let avoid = self.accounts_of(place, avoid);
         let tokens = self.tokens(need);
-        let model = self.class_of(need, now);
+        let model = self.model_of(need);
+        self.class_of(&model, now);
         self.classes.get(&model)?.ready(&self.keys, (tokens, &avoid), now)
     }
 
@@ -106,17 +109,32 @@ impl Provider {
         (need.tokens as f64 + f64::from(self.terms.answer_tokens)).max(1.0)
     }
 
+    /// The model that a call is made with.
+    fn model_of(&self, need: &Need) -> Arc<str> {
+        need.model.as_ref().unwrap_or(&self.model).clone()
+    }
+
     /// The class of a model, which exists then.
-    fn class_of(&mut self, need: &Need, now: Instant) -> Arc<str> {
-        let model = need.model.as_ref().unwrap_or(&self.model).clone();
-        if !self.classes.contains_key(&model) {
+    fn class_of(&mut self, model: &Arc<str>, now: Instant) {
+        if !self.classes.contains_key(model) {
             if self.classes.len() >= CLASSES_MAX {
                 self.classes.retain(|_, class| !class.is_idle(now));
             }
             let class = Class::new(&self.terms, self.accounts.len(), self.keys.len(), now);
             self.classes.insert(model.clone(), class);
         }
-        model
+    }
+
+    /// The quota group of a key and a model, which exists then.
+    pub(super) fn group_of(
+        &mut self,
+        key: usize,
+        model: &Arc<str>,
+        now: Instant,
+    ) -> Option<&mut Group> {
+        let account = self.keys.get(key)?.account;
+        self.class_of(model, now);
+        self.classes.get_mut(model)?.groups.get_mut(account)
     }
 
     /// The accounts of keys.

@@ -7,9 +7,10 @@
 use super::{
     class::{Class, Selection},
     draw::Draw,
-    group::{Group, Judged, is_transient},
+    group::{Group, Judged, Phase, is_transient},
     key::{EXHAUSTED_MAX, Generation, Key, Memory},
     provider::Provider,
+    sharing::{Rest, share},
 };
 use crate::port::{KeyCheck, KeyInfo, Limits, ProviderErrorKind as Kind, Terms};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -136,6 +137,8 @@ pub enum Input {
     Ended(Grant),
     /// A probe of a key is over.
     Checked(KeyRef, Generation, KeyCheck),
+    /// Another node was refused.
+    Rested(Rest),
     /// Time went by.
     Tick,
 }
@@ -166,6 +169,8 @@ pub enum Effect {
     Remember(KeyRef),
     /// Two keys turned out to share an account.
     Merged(KeyRef, KeyRef),
+    /// Tell the other nodes.
+    Share(Rest),
     /// A result came too late to say anything.
     Late(ProviderIndex),
 }
@@ -216,6 +221,7 @@ impl Pool {
             Input::Checked(key, generation, check) => {
                 self.checked(key, generation, check, (now, draw), &mut effects);
             }
+            Input::Rested(rest) => self.rested(rest, now),
             Input::Tick => self.tick(now, &mut effects),
         }
         self.dispatch((now, draw), &mut effects);
@@ -407,7 +413,14 @@ impl Pool {
         let alone = !class.has_other(&provider.keys, account, now);
         let judged = class.groups.get_mut(account).map(|group| {
             let unanswered = (!answered).then_some(grant.tokens);
-            group.failed((grant.of_group, unanswered), (kind, hint), alone, (now, draw))
+            let of = (grant.of_group, unanswered);
+            let judged = group.failed(of, (kind, hint), alone, (now, draw));
+            if let (Judged::Changed, Kind::RateLimited, Phase::Cooling { until, .. }) =
+                (judged, kind, group.phase())
+            {
+                share(effects, grant.key, Some(&grant.model), until);
+            }
+            judged
         });
         let Some(used) = provider.keys.get_mut(key) else { return };
         match kind {
@@ -421,6 +434,9 @@ impl Pool {
                 let pause = hint.unwrap_or(exhausted).clamp(exhausted, EXHAUSTED_MAX);
                 if used.exhausted(grant.of_key, now, pause) {
                     effects.push(Effect::Remember(grant.key));
+                    if let Some(until) = used.ready(now) {
+                        share(effects, grant.key, None, until);
+                    }
                 }
             }
             Kind::ModelUnavailable => {

@@ -1,5 +1,6 @@
 //! Rates of what clients do.
 
+use super::BoxFuture;
 use greenroom_protocol::id::{ConnectionId, UserId};
 
 /// What is counted.
@@ -13,13 +14,24 @@ pub enum Limited {
     RunStart(UserId),
 }
 
-/// Counts and refuses. Takes microseconds and never waits; memory is bounded inside.
+/// Counts and refuses. Memory is bounded inside.
 pub trait Limiter: Send + Sync {
-    /// Counts one.
+    /// Counts one within this node. Takes microseconds and never waits.
     ///
     /// # Errors
     /// Milliseconds after which one more would pass.
     fn check(&self, what: Limited) -> Result<(), u64>;
+
+    /// Counts one of each over all nodes: of all of them, or of none. What passed [`check`] on this
+    /// node comes here next. Where nobody else counts, or nobody answers at once, all passes.
+    ///
+    /// [`check`]: Self::check
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    fn check_all_nodes<'a>(&'a self, _what: &'a [Limited]) -> BoxFuture<'a, Result<(), u64>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Forgets who has not been counted for a while; called from time to time.
     fn sweep(&self) {}

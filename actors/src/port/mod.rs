@@ -3,6 +3,7 @@
 
 mod auth;
 mod clock;
+mod cooldowns;
 mod documents;
 mod journal;
 mod ledger;
@@ -17,6 +18,7 @@ mod store;
 
 pub use auth::{AuthError, Authenticator, Principal, SignIn};
 pub use clock::{Clock, FixedClock};
+pub use cooldowns::{Alone, Cooldowns, Cooling};
 pub use documents::{Document, Documents, Put};
 pub use journal::{Appended, Incarnation, Journal, Position, Record};
 pub use ledger::{Ledger, LedgerChange, LedgerHead, LedgerRow, Posted};

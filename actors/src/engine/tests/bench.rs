@@ -3,7 +3,7 @@
 use crate::{
     Engine, EngineConfig, Ports,
     fake::{Calls, FakeAuth, FakeClient, FakeLimiter, FakeProvider, FakeSocket, FakeStore},
-    port::{Authenticator, Clock, Provider},
+    port::{Alone, Authenticator, Clock, Provider},
 };
 use greenroom_protocol::{
     error::ErrorBody,
@@ -77,6 +77,7 @@ impl Bench {
             clock: Arc::new(PausedClock(started)),
             authenticator,
             limiter: limiter.clone(),
+            cooldowns: Arc::new(Alone),
             providers,
         };
         let engine = Arc::new(Engine::start(ports, config.clone()).await.unwrap());

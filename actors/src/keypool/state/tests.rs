@@ -105,6 +105,7 @@ fn refused(effects: &[Effect]) -> Option<Why> {
         | Effect::Probe(..)
         | Effect::Remember(_)
         | Effect::Merged(..)
+        | Effect::Share(_)
         | Effect::Late(_) => None,
     })
 }
@@ -117,6 +118,7 @@ fn waits(effects: &[Effect]) -> Option<Duration> {
         | Effect::Probe(..)
         | Effect::Remember(_)
         | Effect::Merged(..)
+        | Effect::Share(_)
         | Effect::Late(_) => None,
     })
 }
