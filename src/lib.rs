@@ -9,6 +9,7 @@ pub mod failure;
 pub mod gateway;
 pub mod git;
 pub mod llm;
+pub mod redis;
 pub mod rest;
 pub mod server;
 pub mod store;

@@ -16,6 +16,8 @@ mod planted;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod store;

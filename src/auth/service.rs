@@ -95,6 +95,11 @@ impl Auth {
         }));
     }
 
+    /// A sign-in has ended on another node: its tokens are refused here, too.
+    pub fn ended_elsewhere(&self, sign_in: SignIn) {
+        self.authenticator.end(sign_in, self.clock.now_ms());
+    }
+
     /// Checks an access token as of now.
     ///
     /// # Errors

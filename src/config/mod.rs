@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod log;
 mod providers;
+mod redis;
 pub mod report;
 mod runs;
 mod server;
@@ -33,6 +34,7 @@ pub use load::{Loaded, Mode, Resolved, Sources, load};
 pub use log::{LogConfig, LogFormat};
 pub use providers::ProviderConfig;
 pub(crate) use providers::{NO_PROVIDER, NO_PROVIDER_FIX};
+pub use redis::RedisConfig;
 pub use runs::RunsConfig;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
@@ -73,6 +75,8 @@ pub struct Config {
     /// Providers of answers in the order of preference; empty in [`Mode::Examine`] alone.
     #[serde(skip)]
     pub providers: Vec<ProviderConfig>,
+    /// What nodes share.
+    pub redis: RedisConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where traces go.
@@ -121,6 +125,7 @@ impl Config {
         self.keypool.check(problems);
         self.credits.check(problems);
         self.hub.check(problems);
+        self.redis.check(problems);
         self.log.check(problems);
         self.telemetry.check(problems);
         for provider in &self.providers {

@@ -36,13 +36,14 @@ const fn alias(name: &'static str, key: &'static str, reading: Reading) -> Alias
 /// Variables of other programs. Later rows win over earlier ones; our own names win over all.
 ///
 /// With `OPENAI_BASE_URL` the key belongs to that server and never goes to OpenAI.
-pub(super) const ALIASES: [Alias; 24] = [
+pub(super) const ALIASES: [Alias; 25] = [
     alias("SECRET_KEY", "auth.jwt_secret", Reading::Same),
     alias("JWT_SECRET_KEY", "auth.jwt_secret", Reading::Same),
     alias("ACCESS_TOKEN_EXPIRE_MINUTES", "auth.access_secs", Reading::Minutes),
     alias("CORS_ORIGINS", "gateway.allowed_origins", Reading::Same),
     alias("DEBUG", "log.level", Reading::DebugSwitch),
     alias("LOG_LEVEL", "log.level", Reading::PythonLevel),
+    alias("REDIS_URL", "redis.url", Reading::Same),
     alias("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint", Reading::Same),
     Alias {
         without: OTHER_URL,

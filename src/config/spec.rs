@@ -177,6 +177,7 @@ mod tests {
                 "providers.NAME.proxy",
                 "providers.NAME.accounts.NAME",
                 "providers.NAME.headers.NAME",
+                "redis.url",
             ]
         );
     }

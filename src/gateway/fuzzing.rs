@@ -61,7 +61,7 @@ impl Edge {
         };
         let allowed_origins = vec!["https://app.example.org".to_owned()];
         let config = GatewayConfig { allowed_origins, limits, ..GatewayConfig::default() };
-        let limits = Arc::new(Limits::new(&config.limits));
+        let limits = Arc::new(Limits::new(&config.limits, None));
         let serve: Serve = Arc::new(|_, _| Box::pin(async {}));
         let server = Server::public(&config, api(), auth, limits, serve)?;
         Ok(Self { runtime, shared: server.share(CancellationToken::new()) })

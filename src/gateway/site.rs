@@ -160,9 +160,9 @@ impl Site {
                 _ => None,
             };
             if let Some(speech) = speech {
-                return self.upgrade(public, visit, (facts, client), request, speech);
+                return self.upgrade(public, visit, (facts, client), request, speech).await;
             }
-            allowance = public.limits.request(client.source())?;
+            allowance = public.limits.request(client.source()).await?;
         }
         if let Some(preflight) = self.finish.preflight(facts) {
             return Ok(preflight);
@@ -192,7 +192,7 @@ impl Site {
         }
     }
 
-    fn upgrade(
+    async fn upgrade(
         &self,
         public: &Public,
         visit: &Visit,
@@ -200,7 +200,7 @@ impl Site {
         mut request: Request<Incoming>,
         speech: Speech,
     ) -> Result<Response, Problem> {
-        public.limits.upgrade(client.source())?;
+        public.limits.upgrade(client.source()).await?;
         if self.finish.origins.refuse(request.headers()) {
             return Err(forbidden_origin());
         }

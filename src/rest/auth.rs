@@ -110,7 +110,7 @@ where
 }
 
 async fn register(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
-    desk.limits.auth(asked.client.source())?;
+    desk.limits.auth(asked.client.source()).await?;
     asked.no_query()?;
     let Registration { email, password } = asked.json(desk.body_wait).await?;
     let grant = desk.auth.register(&email, password).await?;
@@ -119,24 +119,24 @@ async fn register(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
 
 async fn login(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
     let source = asked.client.source();
-    desk.limits.auth(source)?;
+    desk.limits.auth_here(source)?;
     asked.no_query()?;
     let Credentials { email, password } = asked.json(desk.body_wait).await?;
-    desk.limits.sign_in(&email, source)?;
+    desk.limits.sign_in(&email, source).await?;
     let grant = desk.auth.login(&email, password).await?;
-    desk.limits.signed_in(&email, source);
+    desk.limits.signed_in(&email, source).await;
     Ok(tokens(StatusCode::OK, grant))
 }
 
 async fn refresh(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
-    desk.limits.auth(asked.client.source())?;
+    desk.limits.auth(asked.client.source()).await?;
     asked.no_query()?;
     let RefreshToken { refresh_token } = asked.json(desk.body_wait).await?;
     Ok(tokens(StatusCode::OK, desk.auth.refresh(&refresh_token).await?))
 }
 
 async fn logout(desk: Arc<Desk>, asked: Asked) -> Result<Response, Problem> {
-    desk.limits.auth(asked.client.source())?;
+    desk.limits.auth(asked.client.source()).await?;
     asked.no_query()?;
     let RefreshToken { refresh_token } = asked.json(desk.body_wait).await?;
     desk.auth.logout(&refresh_token).await?;

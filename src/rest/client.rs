@@ -20,6 +20,17 @@ pub enum Source {
 }
 
 impl Source {
+    /// What all nodes call it.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::V4(ip) => IpAddr::from(ip).to_string(),
+            Self::V6([a, b, c, d, e, f, g, h]) => {
+                IpAddr::from([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]).to_string()
+            }
+        }
+    }
+
     /// The source of an address.
     #[must_use]
     pub fn of(ip: IpAddr) -> Self {

@@ -1,6 +1,7 @@
 //! How much one source may ask.
 
 use super::{Allowance, Problem, Source};
+use crate::redis::{Bucket, Buckets, Taken};
 use governor::{
     Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
     state::keyed::DashMapStateStore,
@@ -77,12 +78,14 @@ pub struct Limits {
     /// Who has signed in to what: not held up by strangers who guess at the account.
     familiar: Mutex<HashSet<(Account, Source)>>,
     familiar_max: usize,
+    /// What all nodes count together; none: this one is alone.
+    shared: Option<Buckets>,
 }
 
 impl Limits {
-    /// Limits with nothing counted yet.
+    /// Limits with nothing counted yet; they hold over all nodes that share `shared`.
     #[must_use]
-    pub fn new(config: &LimitsConfig) -> Self {
+    pub fn new(config: &LimitsConfig, shared: Option<Buckets>) -> Self {
         let keys = config.keys_max;
         Self {
             requests: Limiter::new(
@@ -103,6 +106,7 @@ impl Limits {
             ),
             familiar: Mutex::default(),
             familiar_max: keys,
+            shared,
         }
     }
 
@@ -110,47 +114,98 @@ impl Limits {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn request(&self, source: Source) -> Result<Option<Allowance>, Problem> {
-        self.requests.check(source)
+    pub async fn request(&self, source: Source) -> Result<Option<Allowance>, Problem> {
+        let allowance = self.requests.check(source, self.weight())?;
+        let left = self.take([self.requests.bucket(&source.name())]).await?;
+        let least = |allowance: Allowance| match left.as_slice() {
+            [left] if *left < allowance.left => self.requests.allowance(*left),
+            _ => allowance,
+        };
+        Ok(allowance.map(least))
     }
 
-    /// Counts a request that registers, signs in or refreshes.
+    /// Counts a request that registers or refreshes.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn auth(&self, source: Source) -> Result<(), Problem> {
-        self.auth.check(source).map(drop)
+    pub async fn auth(&self, source: Source) -> Result<(), Problem> {
+        self.auth_here(source)?;
+        self.take([self.auth.bucket(&source.name())]).await.map(drop)
+    }
+
+    /// Counts a request that signs in, within this node: [`Limits::sign_in`] does the rest, once
+    /// it is known to what.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn auth_here(&self, source: Source) -> Result<(), Problem> {
+        self.auth.check(source, self.weight()).map(drop)
     }
 
     /// Counts a WebSocket that is to be opened.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn upgrade(&self, source: Source) -> Result<(), Problem> {
-        self.upgrades.check(source).map(drop)
+    pub async fn upgrade(&self, source: Source) -> Result<(), Problem> {
+        self.upgrades.check(source, self.weight())?;
+        self.take([self.upgrades.bucket(&source.name())]).await.map(drop)
     }
 
     /// Counts a try to sign in to an account, unless the source did so before.
     ///
     /// # Errors
     /// `rate_limited`, whether the account exists or not.
-    pub fn sign_in(&self, email: &str, source: Source) -> Result<(), Problem> {
+    pub async fn sign_in(&self, email: &str, source: Source) -> Result<(), Problem> {
         let account = account(email);
-        let familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
-        if familiar.contains(&(account, source)) {
-            return Ok(());
+        let is_familiar = {
+            let familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+            familiar.contains(&(account, source))
+        };
+        let auth = self.auth.bucket(&source.name());
+        if is_familiar {
+            return self.take([auth]).await.map(drop);
         }
-        drop(familiar);
-        self.accounts.check(account).map(drop)
+        self.accounts.check(account, self.weight())?;
+        self.take([auth, self.accounts.bucket(&hex(&account))]).await.map(drop)
     }
 
-    /// Remembers that a source signed in to an account.
-    pub fn signed_in(&self, email: &str, source: Source) {
-        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
-        if familiar.len() >= self.familiar_max {
-            familiar.clear(); // forgetting costs a few tries
+    /// Remembers that a source signed in to an account, and that the try was none of a stranger.
+    pub async fn signed_in(&self, email: &str, source: Source) {
+        let account = account(email);
+        let is_new = {
+            let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+            if familiar.len() >= self.familiar_max {
+                familiar.clear(); // forgetting costs a few tries
+            }
+            familiar.insert((account, source))
+        };
+        let bucket = self.accounts.bucket(&hex(&account)).filter(|_| is_new);
+        if let (Some(shared), Some(bucket)) = (&self.shared, bucket) {
+            let _ = shared.give_back(&bucket).await; // it comes back with time
         }
-        familiar.insert((account(email), source));
+    }
+
+    /// What a request counts within this node.
+    fn weight(&self) -> u32 {
+        self.shared.as_ref().map_or(1, Buckets::weight)
+    }
+
+    /// Takes from what all nodes count together; what is left in each. Where nobody answers at
+    /// once, all passes: this node has counted it.
+    async fn take<const N: usize>(
+        &self,
+        buckets: [Option<Bucket>; N],
+    ) -> Result<Vec<u32>, Problem> {
+        let Some(shared) = &self.shared else { return Ok(Vec::new()) };
+        let buckets: Vec<_> = buckets.into_iter().flatten().collect();
+        if buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        match shared.take(&buckets).await {
+            Ok(Taken::All(left)) => Ok(left),
+            Ok(Taken::None { retry_after, .. }) => Err(Problem::rate_limited(retry_after)),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Forgets the sources that have been quiet. To be called every minute or so.
@@ -160,6 +215,10 @@ impl Limits {
         self.accounts.sweep();
         self.upgrades.sweep();
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn account(email: &str) -> Account {
@@ -172,6 +231,7 @@ fn account(email: &str) -> Account {
 /// Requests by key, each on average so often and so many at once.
 struct Limiter<K: Hash + Eq + Clone> {
     name: &'static str,
+    per_minute: NonZeroU32,
     quota: Quota,
     /// None: no limit. The key none counts all that find no room.
     rate: Option<Rate<K>>,
@@ -206,22 +266,36 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     fn new(name: &'static str, (per_minute, burst): (u32, u32), keys_max: usize) -> Self {
         let clock = SinceStart(Instant::now());
         let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_minute(positive(per_minute)).allow_burst(positive(burst));
-        let rate =
-            (per_minute > 0).then(|| Rate::<K>::new(quota, DashMapStateStore::default(), clock));
-        Self { name, quota, rate, keys_max, overflows: AtomicUsize::new(0), clock }
+        let (is_limited, per_minute) = (per_minute > 0, positive(per_minute));
+        let quota = Quota::per_minute(per_minute).allow_burst(positive(burst));
+        let rate = is_limited.then(|| Rate::<K>::new(quota, DashMapStateStore::default(), clock));
+        let overflows = AtomicUsize::new(0);
+        Self { name, per_minute, quota, rate, keys_max, overflows, clock }
     }
 
-    fn check(&self, key: K) -> Result<Option<Allowance>, Problem> {
+    /// Counts one, or where it stands for as much on other nodes, `weight`; at most a whole burst.
+    fn check(&self, key: K, weight: u32) -> Result<Option<Allowance>, Problem> {
         let Some(rate) = &self.rate else { return Ok(None) };
         let key = (!self.is_full(rate)).then_some(key);
-        match rate.check_key(&key) {
+        let weight = weight.clamp(1, self.quota.burst_size().get());
+        let weight = NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN);
+        // A whole burst always fits into a bucket at some time.
+        let Ok(checked) = rate.check_key_n(&key, weight) else { return Ok(None) };
+        match checked {
             Ok(state) => Ok(Some(self.allowance(state.remaining_burst_capacity()))),
             Err(until) => {
                 let problem = Problem::rate_limited(until.wait_time_from(self.clock.now()));
                 Err(Problem { allowance: Some(Box::new(self.allowance(0))), ..problem })
             }
         }
+    }
+
+    /// What all nodes count of a key; none: there is no limit.
+    fn bucket(&self, key: &str) -> Option<Bucket> {
+        let per_minute = self.per_minute.get();
+        let burst = self.quota.burst_size().get();
+        let bucket = Bucket { name: format!("{}:{key}", self.name), per_minute, burst };
+        self.rate.is_some().then_some(bucket)
     }
 
     fn allowance(&self, left: u32) -> Allowance {
@@ -261,38 +335,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_asks_too_much_is_told_how_long_to_wait() {
-        let limits = Limits::new(&LimitsConfig::default());
+        let limits = Limits::new(&LimitsConfig::default(), None);
         for _ in 0..20 {
-            limits.auth(source(1)).unwrap();
+            limits.auth(source(1)).await.unwrap();
         }
-        let problem = limits.auth(source(1)).unwrap_err();
+        let problem = limits.auth(source(1)).await.unwrap_err();
         assert_eq!(problem.retry_after, Some(Duration::from_secs(3)));
-        assert_eq!(limits.auth(source(2)), Ok(()), "others are not concerned");
+        assert_eq!(limits.auth(source(2)).await, Ok(()), "others are not concerned");
 
         advance(Duration::from_secs(3)).await;
-        assert_eq!(limits.auth(source(1)), Ok(()));
-        assert!(limits.auth(source(1)).is_err());
+        assert_eq!(limits.auth(source(1)).await, Ok(()));
+        assert!(limits.auth(source(1)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_account_is_guarded_against_many_sources_and_open_to_who_knows_it() {
-        let limits = Limits::new(&LimitsConfig::default());
-        limits.sign_in("ada@example.org", source(0)).unwrap();
-        limits.signed_in("Ada@example.org", source(0));
+        let limits = Limits::new(&LimitsConfig::default(), None);
+        limits.sign_in("ada@example.org", source(0)).await.unwrap();
+        limits.signed_in("Ada@example.org", source(0)).await;
         for n in 1..10 {
-            limits.sign_in("ada@example.org", source(n)).unwrap();
+            limits.sign_in("ada@example.org", source(n)).await.unwrap();
         }
 
-        assert!(limits.sign_in("ADA@example.org", source(11)).is_err());
-        assert_eq!(limits.sign_in("ada@example.org", source(0)), Ok(()));
-        assert_eq!(limits.sign_in("eve@example.org", source(11)), Ok(()));
+        assert!(limits.sign_in("ADA@example.org", source(11)).await.is_err());
+        assert_eq!(limits.sign_in("ada@example.org", source(0)).await, Ok(()));
+        assert_eq!(limits.sign_in("eve@example.org", source(11)).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_table_is_bounded_and_those_without_room_share_one_count() {
         let config = LimitsConfig { keys_max: 100, ..LimitsConfig::default() };
-        let limits = Limits::new(&config);
-        let refused = (0..1000).filter(|n| limits.auth(source(*n)).is_err()).count();
+        let limits = Limits::new(&config, None);
+        let refused = (0..1000).filter(|n| limits.auth_here(source(*n)).is_err()).count();
 
         assert_eq!(refused, 1000 - 100 - 20);
         assert!(limits.auth.rate.as_ref().unwrap().len() <= 101);
@@ -300,12 +374,15 @@ mod tests {
         advance(Duration::from_secs(3600)).await;
         limits.sweep();
         assert_eq!(limits.auth.rate.as_ref().unwrap().len(), 0);
-        assert_eq!(limits.auth(source(5000)), Ok(()));
+        assert_eq!(limits.auth(source(5000)).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_of_zero_is_no_limit() {
-        let limits = Limits::new(&LimitsConfig { requests_per_minute: 0, ..Default::default() });
-        assert!((0..10_000).all(|_| limits.request(source(1)).is_ok()));
+        let limits =
+            Limits::new(&LimitsConfig { requests_per_minute: 0, ..Default::default() }, None);
+        for _ in 0..10_000 {
+            limits.request(source(1)).await.unwrap();
+        }
     }
 }

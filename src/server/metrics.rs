@@ -1,19 +1,21 @@
 //! All that a node counts, in one registry.
 
 use super::tasks::Tasks;
-use crate::llm;
+use crate::{llm, redis};
 use greenroom_actors::Meter;
 use prometheus_client::{metrics::info::Info, registry::Registry};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "greenroom";
 
-/// The metrics of the engine and of the providers' clients, the runtime's tasks, and what runs.
+/// The metrics of the engine, of the providers' clients and of Redis, the runtime's tasks, and what
+/// runs.
 /// Their names are those of the table in `deploy/README.md`.
-pub(super) fn registry(engine: &Meter, llm: &llm::Meter) -> Registry {
+pub(super) fn registry(engine: &Meter, llm: &llm::Meter, redis: &redis::Meter) -> Registry {
     let mut registry = Registry::with_prefix(PREFIX);
     engine.register(&mut registry);
     llm.register(&mut registry);
+    redis.register(&mut registry);
     registry.register_collector(Box::new(Tasks::of_this_runtime()));
     let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The version that runs", build);
@@ -40,7 +42,7 @@ mod tests {
         engine.hub(HubCall::First, &hub::parse(""));
         engine.keypool.touch("openai");
         let mut text = String::new();
-        encode(&mut text, &registry(&engine, &llm)).unwrap();
+        encode(&mut text, &registry(&engine, &llm, &redis::Meter::default())).unwrap();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let named = kinds.map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();

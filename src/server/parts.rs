@@ -6,13 +6,14 @@ use crate::{
     config::{Config, ProviderConfig},
     failure::Failure,
     llm::{self, Meter, OpenAi, Watched, demo::Demo},
+    redis::{self, Membership, Redis},
     store::sqlite::{Options, SqliteStore},
 };
 use greenroom_actors::{
     Engine, Ports,
     port::{Alone, Clock, Documents, Provider, Store},
 };
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 use tokio::task::spawn_blocking;
 
 /// What a server holds.
@@ -24,6 +25,11 @@ pub(super) struct Parts {
     pub(super) providers: Vec<Arc<dyn Provider>>,
     /// What the providers count.
     pub(super) llm: Meter,
+    /// What nodes share; none: this one is alone.
+    pub(super) redis: Option<Arc<Redis>>,
+    pub(super) redis_meter: redis::Meter,
+    /// Ends with the server.
+    _membership: Option<Membership>,
 }
 
 /// An error and its causes in one line.
@@ -57,6 +63,8 @@ impl Parts {
         let documents: Arc<dyn Documents> = store.clone();
         let auth = Auth::new(&config.auth, keys, documents, clock.clone()).await;
         let auth = Arc::new(auth.map_err(|error| unavailable(&error))?);
+        let redis_meter = redis::Meter::default();
+        let redis = open_redis(config, &redis_meter)?;
         let llm = Meter::default();
         let providers = providers(config, &llm)?;
         let shared: Arc<dyn Store> = store.clone();
@@ -64,20 +72,57 @@ impl Parts {
             store: shared,
             clock,
             authenticator: auth.clone(),
-            limiter: Arc::new(Rates::new(&config.limits)),
-            cooldowns: Arc::new(Alone),
+            limiter: Arc::new(Rates::new(&config.limits, redis.as_ref().map(|one| one.buckets()))),
+            cooldowns: match &redis {
+                Some(redis) => redis.clone(),
+                None => Arc::new(Alone),
+            },
             providers: providers.clone(),
         };
         let engine = Engine::start(ports, config.engine()).await;
         let engine = Arc::new(engine.map_err(|error| unavailable(&error))?);
         let told = Arc::downgrade(&engine); // the engine holds `auth`
+        let others = redis.clone();
         auth.on_sign_out(move |user, sign_in| {
             if let Some(engine) = told.upgrade() {
                 engine.sign_out(user, sign_in);
             }
+            if let Some(others) = &others {
+                others.sign_out(user, sign_in);
+            }
         });
-        Ok(Self { store, auth, engine, providers, llm })
+        let _membership = match &redis {
+            Some(redis) => Some(join(redis, &auth, &engine).await?),
+            None => None,
+        };
+        Ok(Self { store, auth, engine, providers, llm, redis, redis_meter, _membership })
     }
+}
+
+/// Shares what nodes share. A sign-in that ends on another node ends here as well.
+async fn join(
+    redis: &Redis,
+    auth: &Arc<Auth>,
+    engine: &Arc<Engine>,
+) -> Result<Membership, Failure> {
+    let (auth, engine) = (auth.clone(), Arc::downgrade(engine));
+    let on_sign_out = move |user, sign_in| {
+        auth.ended_elsewhere(sign_in);
+        if let Some(engine) = engine.upgrade() {
+            engine.sign_out(user, sign_in);
+        }
+    };
+    redis.join(on_sign_out).await.map_err(|error| unavailable(&error))
+}
+
+/// Redis, where one is configured. Whether it answers is found out later.
+fn open_redis(config: &Config, meter: &redis::Meter) -> Result<Option<Arc<Redis>>, Failure> {
+    if !config.redis.is_set() {
+        return Ok(None);
+    }
+    let token_life = Duration::from_secs(config.auth.access_secs);
+    let redis = Redis::open(&config.redis, token_life, meter.clone());
+    Ok(Some(Arc::new(redis.map_err(|error| unavailable(&error))?)))
 }
 
 /// The configured providers; the one that is to answer comes first.

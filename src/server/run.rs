@@ -86,7 +86,10 @@ fn open(host: &str, port: u16, key: &str) -> Result<TcpListener, Failure> {
 /// The servers of both ports.
 fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
-    let limits = Arc::new(Limits::new(&config.gateway.limits));
+    let limits = Arc::new(Limits::new(
+        &config.gateway.limits,
+        parts.redis.as_ref().map(|redis| redis.buckets()),
+    ));
     let context = Context {
         auth: parts.auth.clone(),
         engine: parts.engine.clone(),
@@ -100,7 +103,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
     let serve = sockets(parts.engine.clone());
     let public = Server::public(&config.gateway, api, parts.auth.clone(), limits, serve);
     let public = public.map_err(|error| unusable(&error))?;
-    let registry = metrics::registry(&parts.engine.meter(), &parts.llm);
+    let registry = metrics::registry(&parts.engine.meter(), &parts.llm, &parts.redis_meter);
     let readiness = Arc::new(EngineReadiness(parts.engine.health()));
     let providers = Arc::new(EngineProviders(parts.engine.clone()));
     let admin = Admin {

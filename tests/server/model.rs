@@ -36,6 +36,8 @@ pub(crate) enum Script {
     /// To the hub the first of these texts, the second where that was of no use; to others
     /// [`Model::FILE`].
     Hub([&'static str; 2]),
+    /// That a limit is used up for so many seconds.
+    Limited(u32),
 }
 
 /// The server; ends when it is dropped.
@@ -96,6 +98,7 @@ async fn answer(mut stream: TcpStream, script: Script, number: usize, left: mpsc
     let (text, whole) = match script {
         Script::Whole(text) | Script::Counted(text) => (text, true),
         Script::Unfinished(text) => (text, false),
+        Script::Limited(secs) => return refuse(stream, secs).await,
         Script::Turns(texts) => (texts[number.min(texts.len() - 1)], true),
         Script::Hub(_) if !request.contains(HUB) => (Model::FILE, true),
         Script::Hub([first, again]) => {
@@ -123,6 +126,12 @@ async fn answer(mut stream: TcpStream, script: Script, number: usize, left: mpsc
     let mut rest = [0; 64];
     while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
     let _ = left.send(()).await;
+}
+
+async fn refuse(mut stream: TcpStream, retry_after_secs: u32) {
+    let head = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 2\r\nconnection: close\r\n";
+    let answer = format!("{head}retry-after: {retry_after_secs}\r\n\r\n{{}}");
+    let _ = stream.write_all(answer.as_bytes()).await; // who is gone needs no answer
 }
 
 fn chunk(delta: &serde_json::Value, finish: Option<&str>) -> String {

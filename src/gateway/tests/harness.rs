@@ -59,7 +59,7 @@ pub(super) async fn port_with(config: GatewayConfig) -> Port {
 
 pub(super) async fn port_prepared(config: GatewayConfig, prepare: impl FnOnce(&Server)) -> Port {
     let fixture = fixture().await;
-    let limits = Arc::new(Limits::new(&config.limits));
+    let limits = Arc::new(Limits::new(&config.limits, None));
     let body_wait = Duration::from_millis(config.body_ms_max);
     let api = Api::new(auth_routes(&fixture.auth, &limits, body_wait));
     let (sender, upgraded) = mpsc::channel(1000);

@@ -7,7 +7,7 @@ use hyper_util::service::TowerToHyperService;
 use std::{net::Ipv4Addr, sync::Arc};
 
 async fn routes() -> Vec<Route> {
-    public_routes(context().await, &Arc::new(Limits::new(&LimitsConfig::default())))
+    public_routes(context().await, &Arc::new(Limits::new(&LimitsConfig::default(), None)))
 }
 
 /// The document as the routes serve it.
