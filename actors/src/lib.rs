@@ -63,7 +63,7 @@ mod users;
 pub use account::CreditTerms;
 pub use connection::{Begun, Done, Followed, Follower, Tree};
 pub use credits::{PriceError, Prices};
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, NodeInfo};
 pub use health::Health;
 pub use meter::{HubCall, Meter};
 pub use node::{CreditConfig, EngineConfig, HubTerms, Ports};

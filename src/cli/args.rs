@@ -71,6 +71,8 @@ pub enum Command {
     Credits(CreditsArgs),
     /// Look at sessions, or end one that hangs: at the running server's internal port
     Session(SessionArgs),
+    /// List the nodes that share a store, or drain one: at the running server's internal port
+    Node(NodeArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -298,6 +300,26 @@ const TAIL_EXAMPLES: &str = "\
 Examples:
   greenroom session tail ses_0192… --follow
   greenroom session tail ses_0192… --after start --output json";
+
+/// What `node` takes.
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    #[command(subcommand)]
+    pub(super) command: NodeCommand,
+}
+
+/// A command about nodes.
+#[derive(Debug, Subcommand)]
+pub(super) enum NodeCommand {
+    /// List the lives of nodes that are not recovered
+    Ls {
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// End the server as SIGTERM does: clients are told, runs end, all is stored
+    Drain,
+}
 
 /// What `backup` takes.
 #[derive(Debug, Args)]

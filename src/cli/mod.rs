@@ -7,6 +7,7 @@ mod credits;
 mod dev;
 mod edits;
 mod internal;
+mod node;
 mod output;
 mod place;
 mod provider;
@@ -83,6 +84,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
         Command::Credits(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             credits::run(&loaded.config, args, SystemClock.now_ms())
+        }
+        Command::Node(args) => {
+            let loaded = load(common, environment, common.flags(), Mode::Dev)?;
+            node::run(&loaded.config, &args)
         }
         Command::Session(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;

@@ -7,6 +7,7 @@ use greenroom_protocol::{credits::Grant, id::UserId};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// What operators' routes work with.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Admin {
     pub body_wait: Duration,
     /// Longest wait of a poll.
     pub poll_wait: Duration,
+    /// Cancelled to drain the node.
+    pub leave: CancellationToken,
 }
 
 impl fmt::Debug for Admin {
@@ -69,11 +72,14 @@ const SESSIONS: usize = 100;
 pub fn admin_routes(admin: &Admin) -> Vec<Route> {
     let (look, give) = (admin.clone(), admin.clone());
     let (list, read, end) = (admin.clone(), admin.clone(), admin.clone());
+    let (nodes, leave) = (admin.clone(), admin.clone());
     let events = "/admin/sessions/{session}/events";
     let kill = "/admin/sessions/{session}/kill";
     vec![
         Route::at(Method::GET, "/admin/sessions", move |asked| sessions(list.clone(), asked)),
         Route::at(Method::GET, events, move |asked| read_events(read.clone(), asked)),
+        Route::at(Method::GET, "/admin/nodes", move |asked| list_nodes(nodes.clone(), asked)),
+        Route::at(Method::POST, "/admin/drain", move |asked| drain(leave.clone(), asked)),
         Route::at(Method::POST, kill, move |asked| kill_session(end.clone(), asked)),
         Route::at(Method::GET, "/admin/credits", move |asked| credits(look.clone(), asked)),
         Route::at(Method::POST, "/admin/credits/grants", move |asked| grant(give.clone(), asked)),
@@ -119,6 +125,17 @@ async fn kill_session(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     }
     let detail = "the session is not awake on this node";
     Err(Problem::new(StatusCode::NOT_FOUND, "session_not_live", detail))
+}
+
+async fn list_nodes(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    asked.no_query()?;
+    Ok(reply(StatusCode::OK, &admin.engine.nodes().await?))
+}
+
+async fn drain(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+    asked.no_query()?;
+    admin.leave.cancel();
+    Ok(reply(StatusCode::ACCEPTED, &serde_json::json!({ "draining": true })))
 }
 
 async fn user(admin: &Admin, email: &str) -> Result<UserId, Problem> {

@@ -43,7 +43,8 @@ pub async fn serve(config: Config, start: Start) -> Result<(), Failure> {
         stand_in: provider.is_some_and(|found| found.is_stand_in()),
         tokens,
     };
-    let (public_server, internal_server) = servers(&config, &parts)?;
+    let leave = CancellationToken::new();
+    let (public_server, internal_server) = servers(&config, &parts, &leave)?;
     let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
     let mut ports = JoinSet::new();
     ports.spawn(public_server.run(public, closing.clone()));
@@ -52,6 +53,7 @@ pub async fn serve(config: Config, start: Start) -> Result<(), Failure> {
     let engine = parts.engine.clone();
     let result = tokio::select! {
         () = start.stop.cancelled() => Ok(()),
+        () = leave.cancelled() => Ok(()),
         () = engine.failed() => {
             Err(Failure::Failed("the engine failed; its log says why".to_owned()))
         }
@@ -83,8 +85,12 @@ fn open(host: &str, port: u16, key: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The servers of both ports.
-fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> {
+/// The servers of both ports. `leave` is cancelled where an operator drains the node.
+fn servers(
+    config: &Config,
+    parts: &Parts,
+    leave: &CancellationToken,
+) -> Result<(Server, Server), Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
     let limits = Arc::new(Limits::new(
         &config.gateway.limits,
@@ -111,6 +117,7 @@ fn servers(config: &Config, parts: &Parts) -> Result<(Server, Server), Failure> 
         engine: parts.engine.clone(),
         body_wait: Duration::from_millis(config.gateway.body_ms_max),
         poll_wait,
+        leave: leave.clone(),
     };
     let mut routes = internal_routes(readiness, Arc::new(registry), providers);
     routes.extend(admin_routes(&admin));

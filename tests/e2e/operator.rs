@@ -1,10 +1,10 @@
 //! What an operator does to sessions, by the internal port.
 
 use crate::server::{Server, Site, Socket, is_end, output, session};
-use greenroom_actors::LiveSessions;
+use greenroom_actors::{LiveSessions, NodeInfo};
 use greenroom_protocol::{
     event::{Event, Outcome},
-    frame::Entry,
+    frame::{Entry, ServerFrame},
     id::SessionId,
 };
 use std::process::Output;
@@ -19,9 +19,13 @@ impl<'a> Operator<'a> {
         Self { site, port: server.internal.port().to_string() }
     }
 
-    async fn session(&self, args: &[&str]) -> Output {
-        let mut command = self.site.command(&[&["session"], args].concat());
+    async fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.site.command(args);
         output(command.env("GREENROOM__SERVER__INTERNAL_PORT", &self.port)).await
+    }
+
+    async fn session(&self, args: &[&str]) -> Output {
+        self.run(&[&["session"], args].concat()).await
     }
 
     /// What a command prints that succeeds.
@@ -90,4 +94,22 @@ async fn an_operator_who_names_no_session_or_no_server_is_told_so() {
     let refused = operator.session(&["ls"]).await;
     assert_eq!(refused.status.code(), Some(69));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("server.internal_port"));
+}
+
+#[tokio::test]
+async fn a_node_is_listed_and_drained() {
+    let site = Site::new();
+    let mut server = site.start().await;
+    let operator = Operator::of(&site, &server);
+    let listed = operator.run(&["node", "ls", "--output", "json"]).await;
+    let listed: Vec<NodeInfo> = serde_json::from_slice(&listed.stdout).unwrap();
+    assert!(listed.iter().any(|node| node.this && !node.sealed), "{listed:?}");
+
+    let user = server.register("ada").await;
+    let mut socket = Socket::connect(&server, &user).await;
+    assert!(operator.run(&["node", "drain"]).await.status.success());
+    let told = socket.take_until(|frame| matches!(frame, ServerFrame::GoAway(_))).await;
+    assert!(!told.is_empty());
+    drop(socket);
+    assert_eq!(server.exit().await, Some(0));
 }

@@ -7,7 +7,7 @@ use crate::{
     keypool::ProviderView,
     meter::Meter,
     node::{EngineConfig, Ports},
-    port::{Incarnation, Limited, Principal, SignIn, Socket, StoreError},
+    port::{Incarnation, Limited, NodeRow, Principal, SignIn, Socket, StoreError},
     sessions::LiveSessions,
 };
 use greenroom_protocol::{
@@ -18,6 +18,7 @@ use greenroom_protocol::{
     method::Method,
 };
 use ractor::{Actor, ActorRef};
+use serde::{Deserialize, Serialize};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -49,6 +50,19 @@ pub enum EngineError {
     /// An actor did not start.
     #[error("an actor did not start: {0}")]
     Spawn(String),
+}
+
+/// One life of a node, as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Which.
+    pub incarnation: u64,
+    /// Where other nodes reach it, if it has said so.
+    pub address: Option<String>,
+    /// Whether it has ended, and waits for its recovery.
+    pub sealed: bool,
+    /// Whether it is this one.
+    pub this: bool,
 }
 
 /// A running engine.
@@ -167,6 +181,26 @@ impl Engine {
     /// What to answer; `session_not_found`.
     pub async fn watch(&self, session: SessionId, after: After) -> Result<Follower, ErrorBody> {
         Follower::of_operator(self.parts.edge.clone(), session, after).await
+    }
+
+    /// The lives of nodes of this store that are not recovered.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub async fn nodes(&self) -> Result<Vec<NodeInfo>, ErrorBody> {
+        let node = &self.parts.edge.node;
+        let found = node.store.nodes().await.map_err(|error| {
+            tracing::warn!(%error, "the nodes were not read");
+            ErrorBody::store_unavailable()
+        })?;
+        let this = node.journal.incarnation();
+        let info = |NodeRow { incarnation, address, sealed, .. }| NodeInfo {
+            incarnation: incarnation.0,
+            address,
+            sealed,
+            this: incarnation == this,
+        };
+        Ok(found.into_iter().map(info).collect())
     }
 
     /// Ends a session's actor, by an operator's order: it starts again from its log, and a run

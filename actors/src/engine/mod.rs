@@ -3,7 +3,7 @@
 mod actor;
 mod handle;
 
-pub use handle::{Engine, EngineError};
+pub use handle::{Engine, EngineError, NodeInfo};
 
 #[cfg(test)]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a test skips what it does not look for")]

@@ -72,7 +72,11 @@ impl CqlStore {
         Err(StoreError::Unavailable(reason.unwrap_or_else(|| "it is contended".to_owned())))
     }
 
-    async fn delete_document(&self, (kind, key): (&str, &str), if_version: u64) -> Result<Put, StoreError> {
+    async fn delete_document(
+        &self,
+        (kind, key): (&str, &str),
+        if_version: u64,
+    ) -> Result<Put, StoreError> {
         let _turn = self.turns.take((kind, key)).await;
         // From before the removal: a document that is made anew after it stays in the list.
         let at_us = self.now_us();

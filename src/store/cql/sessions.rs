@@ -220,7 +220,8 @@ impl CqlStore {
                 break;
             }
             let reads = keys.into_iter().map(|(created_at_ms, session)| async move {
-                let row = self.read_session(&self.statements.session, SessionId::new(session)).await?;
+                let row =
+                    self.read_session(&self.statements.session, SessionId::new(session)).await?;
                 let is_listed = |row: &SessionRow| {
                     (row.user, number(row.created_at_ms)) == (user, created_at_ms)
                 };
