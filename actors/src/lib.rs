@@ -2,16 +2,18 @@
 //! are the traits of [`port`].
 //!
 //! ```text
-//! engine                        a child that ends, ends the node; its next start recovers
-//! ├─ lane                       the journal's only writer; fenced: the node stops
-//! ├─ keypool                    keys, quota groups, calls that wait
-//! ├─ llm      ── provider       started again; reads answers to their end that nobody wants
-//! ├─ sessions ── session        from its log, 3 times in 5 s, then it rests for 30 s
-//! │               └ run         its session says how it ended
-//! ├─ users    ── user           comes back with its next socket
-//! │               └ connection  a plain task
-//! ├─ credits  ── account        comes back with the next who asks; its ledger knows all
-//! └─ keeper
+//! engine                           a child that ends, ends the node; its next start recovers
+//! ├─ keypool                       keys, quota groups, calls that wait
+//! ├─ llm         ── provider       started again; reads answers to their end that nobody wants
+//! └─ incarnation                   fenced: the sockets are closed, the next one begins
+//!    ├─ lane                       the journal's only writer; fenced: the incarnation ends
+//!    ├─ sessions ── session        from its log, 3 times in 5 s, then it rests for 30 s
+//!    │               └ run         its session says how it ended
+//!    ├─ users    ── user           comes back with its next socket
+//!    │               └ connection  a plain task
+//!    ├─ credits  ── account        comes back with the next who asks; its ledger knows all
+//!    ├─ keeper
+//!    └─ cluster                    where the store is shared: beats, recovers who is dead
 //! ```
 //!
 //! Calls, which wait, form a graph without cycles: connection -> user, session; run -> session,
@@ -30,11 +32,13 @@
 //! | account, commands | one a run, one a socket | who asks waits |
 //! | keypool, messages | one a run that asks, four a call | a run asks for one key at a time |
 //! | keypool, waiting calls | configured | a run fails with `provider_rate_limited`, as at its deadline |
+//! | cluster, recoveries | 2, 16 sessions each | the next look at the list |
 //! | provider, calls | configured | a run waits |
 //! | provider, answers read to their end | 64, 60 s each | the call is closed |
 
 mod account;
 mod children;
+mod cluster;
 pub(crate) mod connection;
 mod credits;
 mod engine;
@@ -61,6 +65,7 @@ mod user;
 mod users;
 
 pub use account::CreditTerms;
+pub use cluster::ClusterTerms;
 pub use connection::{Begun, Done, Followed, Follower, Tree};
 pub use credits::{PriceError, Prices};
 pub use engine::{Engine, EngineError, NodeInfo};

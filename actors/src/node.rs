@@ -2,6 +2,7 @@
 
 use crate::{
     account::CreditTerms,
+    cluster::ClusterTerms,
     credits::{CreditsHandle, Prices},
     health::Health,
     journal::JournalHandle,
@@ -77,6 +78,8 @@ pub struct EngineConfig {
     pub credits: Option<CreditConfig>,
     /// How runs are planned.
     pub hub: HubTerms,
+    /// How the node takes part in a cluster, where its store is shared.
+    pub cluster: ClusterTerms,
 }
 
 impl Default for EngineConfig {
@@ -101,6 +104,7 @@ impl Default for EngineConfig {
             drain_timeout: Duration::from_secs(10),
             credits: None,
             hub: HubTerms::default(),
+            cluster: ClusterTerms::default(),
         }
     }
 }
@@ -134,6 +138,7 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) limiter: Arc<dyn Limiter>,
+    /// The journal of this incarnation; a fenced node goes on as another value of all this.
     pub(crate) journal: JournalHandle,
     pub(crate) llm: LlmHandle,
     /// The model of a run that names none.

@@ -55,6 +55,18 @@ pub(crate) enum Plant {
     CheckThenAct,
     /// A command whose outcome is unknown is tried again under another name.
     RetriedUnderNewName,
+    /// The journal of a node that was declared dead is read, but not sealed.
+    NotSealed,
+    /// What a dead node left in its journal is dropped.
+    TailDropped,
+    /// A session is claimed from a dead node before that one is recovered.
+    ClaimedBeforeRecovery,
+    /// A session is claimed from whoever owns it.
+    OwnerIgnored,
+    /// Runs of a dead node wait until somebody wants their session.
+    RunsLeft,
+    /// Who was fenced goes on with what it has.
+    FenceIgnored,
 }
 
 /// Whether this defect is to be played.
@@ -114,6 +126,12 @@ impl Plant {
             "rounded_down" => Self::RoundedDown,
             "hold_leaked" => Self::HoldLeaked,
             "expired_charged" => Self::ExpiredCharged,
+            "not_sealed" => Self::NotSealed,
+            "tail_dropped" => Self::TailDropped,
+            "claimed_before_recovery" => Self::ClaimedBeforeRecovery,
+            "owner_ignored" => Self::OwnerIgnored,
+            "runs_left" => Self::RunsLeft,
+            "fence_ignored" => Self::FenceIgnored,
             _ => return None,
         })
     }

@@ -2,10 +2,11 @@
 
 use super::{attachment::Attachment, bell::Bell, serve::Edge};
 use crate::{
+    cluster::{Home, Owner},
     plant::{self, Plant},
     port::StoreError,
     session::feed::{Feed, View},
-    sessions::Lease,
+    sessions::{Lease, elsewhere},
 };
 use greenroom_protocol::{
     error::{ErrorBody, Reason},
@@ -75,6 +76,13 @@ pub(super) async fn attach(
     if feed.user != user {
         return Err(ErrorBody::session_not_found());
     }
+    if let After::Cursor(Cursor { seq, .. }) = attach.after
+        && seq > feed.view().head
+        && !Owner::is_live(&edge.node).await.map_err(unavailable)?
+    {
+        // Its client was further on at the session's next owner, of which this node has yet to hear.
+        return Err(ErrorBody::store_unavailable());
+    }
     // Watched first: what comes between the look at the head and the first read rings the bell.
     let watch = feed.watch(ch, bell);
     let (view, epoch) = (feed.view(), feed.epoch);
@@ -100,20 +108,27 @@ pub(super) async fn attach(
     Ok((attachment, begun))
 }
 
+fn unavailable(error: StoreError) -> ErrorBody {
+    tracing::warn!(%error, "a session was not read");
+    ErrorBody::store_unavailable()
+}
+
 /// The session's feed: the one that is there, or a new one from the store.
 pub(super) async fn feed(
     edge: &Edge,
     lease: &Lease,
     session: SessionId,
 ) -> Result<Arc<Feed>, ErrorBody> {
+    // What another node says comes to its own feed: to watch one here, the session must be here.
+    if edge.node.store.is_shared()
+        && let Home::At(owner) = edge.sessions.home(session).await?
+    {
+        return Err(elsewhere(session, &owner));
+    }
     if let Some(feed) = lease.feed().get().filter(|feed| feed.is_known()) {
         return Ok(feed.clone());
     }
     let store = &edge.node.store;
-    let unavailable = |error: StoreError| {
-        tracing::warn!(%error, %session, "a session was not read");
-        ErrorBody::store_unavailable()
-    };
     let row = store.session(session).await.map_err(unavailable)?;
     let row = row.ok_or_else(ErrorBody::session_not_found)?;
     let status = row.projection.status;

@@ -1,8 +1,8 @@
 //! The engine's public face.
 
-use super::actor::{EngineActor, EngineArguments, Parts};
+use super::actor::{EngineActor, EngineArguments, Message};
 use crate::{
-    connection::{Done, Follower, Tree, count, credits, dispatch, serve},
+    connection::{Done, Edge, Follower, Tree, count, credits, dispatch, serve},
     health::Health,
     keypool::ProviderView,
     meter::Meter,
@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -68,8 +68,9 @@ pub struct NodeInfo {
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
-    actor: ActorRef<()>,
-    parts: Parts,
+    actor: ActorRef<Message>,
+    /// Another one after each time that the node was fenced.
+    edge: watch::Receiver<Edge>,
     /// Cancelled once the root actor has ended.
     ended: CancellationToken,
 }
@@ -80,24 +81,28 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing runs then.
     pub async fn start(ports: Ports, config: EngineConfig) -> Result<Self, EngineError> {
-        let (ready, parts) = oneshot::channel();
+        let (ready, edge) = oneshot::channel();
         let arguments = EngineArguments { ports, config, ready: Mutex::new(Some(ready)) };
         let spawned = Actor::spawn(None, EngineActor, arguments).await;
         let (actor, join) = spawned.map_err(|error| EngineError::Spawn(error.to_string()))?;
-        let parts = parts.await.map_err(|_| EngineError::Spawn("the root actor".into()))??;
+        let edge = edge.await.map_err(|_| EngineError::Spawn("the root actor".into()))??;
         let ended = CancellationToken::new();
         let cancel = ended.clone().drop_guard();
         crate::spawn(async move {
             let _ = join.await;
             drop(cancel);
         });
-        parts.wake_owned();
-        Ok(Self { actor, parts, ended })
+        Ok(Self { actor, edge, ended })
+    }
+
+    /// What sockets work with now.
+    pub(super) fn edge(&self) -> Edge {
+        self.edge.borrow().clone()
     }
 
     /// Serves a socket until it ends. `ticket` is whom the upgrade's ticket stood for.
     pub async fn serve(&self, socket: impl Socket, ticket: Option<Principal>) {
-        serve(self.parts.edge.clone(), socket, ticket).await;
+        serve(self.edge(), socket, ticket).await;
     }
 
     /// Performs a method for a client that has no socket: with the checks, the limits and the
@@ -108,7 +113,7 @@ impl Engine {
     pub async fn call(&self, principal: Principal, method: Method) -> Result<Done, ErrorBody> {
         self.count(principal)?;
         method.check()?;
-        dispatch(&self.parts.edge, principal, method).await
+        dispatch(&self.edge(), principal, method).await
     }
 
     /// Attaches a client that has no socket to a session.
@@ -122,8 +127,8 @@ impl Engine {
         after: After,
     ) -> Result<Follower, ErrorBody> {
         self.count(principal)?;
-        count(&self.parts.edge, principal.user, false).await?;
-        Follower::begin(self.parts.edge.clone(), principal, session, after).await
+        count(&self.edge(), principal.user, false).await?;
+        Follower::begin(self.edge(), principal, session, after).await
     }
 
     /// The files at a commit of a session, or at its head; `None`: nothing was committed yet.
@@ -137,13 +142,13 @@ impl Engine {
         commit: Option<&str>,
     ) -> Result<Option<Tree>, ErrorBody> {
         self.count(principal)?;
-        count(&self.parts.edge, principal.user, false).await?;
-        Tree::open(self.parts.edge.clone(), principal, session, commit).await
+        count(&self.edge(), principal.user, false).await?;
+        Tree::open(self.edge(), principal, session, commit).await
     }
 
     /// Closes the sockets and ends the followers of a sign-in that has ended.
     pub fn sign_out(&self, user: UserId, sign_in: SignIn) {
-        self.parts.edge.users.sign_out(user, sign_in);
+        self.edge().users.sign_out(user, sign_in);
     }
 
     /// What a user has, for an operator.
@@ -151,7 +156,7 @@ impl Engine {
     /// # Errors
     /// What to answer.
     pub async fn credits(&self, user: UserId) -> Result<CreditsInfo, ErrorBody> {
-        credits::get(&self.parts.edge, user).await
+        credits::get(&self.edge(), user).await
     }
 
     /// Gives a user credits, by an operator's order: a repeat under the same name has one effect.
@@ -166,13 +171,13 @@ impl Engine {
         amount: u64,
         (grant, note): (Grant, String),
     ) -> Result<CreditsInfo, ErrorBody> {
-        credits::grant(&self.parts.edge, user, (name, amount), grant, note).await
+        credits::grant(&self.edge(), user, (name, amount), grant, note).await
     }
 
     /// The newest sessions that are awake or watched on this node, at most `limit`.
     pub async fn sessions(&self, limit: usize) -> LiveSessions {
         let none = || LiveSessions { total: 0, sessions: Vec::new() };
-        self.parts.edge.sessions.overview(limit).await.unwrap_or_else(none)
+        self.edge().sessions.overview(limit).await.unwrap_or_else(none)
     }
 
     /// Attaches an operator to anybody's session.
@@ -180,7 +185,7 @@ impl Engine {
     /// # Errors
     /// What to answer; `session_not_found`.
     pub async fn watch(&self, session: SessionId, after: After) -> Result<Follower, ErrorBody> {
-        Follower::of_operator(self.parts.edge.clone(), session, after).await
+        Follower::of_operator(self.edge(), session, after).await
     }
 
     /// The lives of nodes of this store that are not recovered.
@@ -188,7 +193,7 @@ impl Engine {
     /// # Errors
     /// `store_unavailable`.
     pub async fn nodes(&self) -> Result<Vec<NodeInfo>, ErrorBody> {
-        let node = &self.parts.edge.node;
+        let node = self.edge().node;
         let found = node.store.nodes().await.map_err(|error| {
             tracing::warn!(%error, "the nodes were not read");
             ErrorBody::store_unavailable()
@@ -206,12 +211,12 @@ impl Engine {
     /// Ends a session's actor, by an operator's order: it starts again from its log, and a run
     /// under way is recovered. Whether there was one.
     pub async fn kill_session(&self, session: SessionId) -> bool {
-        self.parts.edge.sessions.kill(session).await
+        self.edge().sessions.kill(session).await
     }
 
     /// Counts a request as a message of its user, within this node.
     fn count(&self, principal: Principal) -> Result<(), ErrorBody> {
-        let node = &self.parts.edge.node;
+        let node = self.edge().node;
         node.limiter.check(Limited::UserMessage(principal.user)).map_err(|retry_after_ms| {
             node.meter.rate_limited.inc();
             let message = "too many requests of this user; wait a little";
@@ -223,13 +228,13 @@ impl Engine {
     /// Whether the node can take new work.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
-        self.parts.edge.node.health.clone()
+        self.edge().node.health.clone()
     }
 
     /// What the engine counts.
     #[must_use]
     pub fn meter(&self) -> Arc<Meter> {
-        self.parts.edge.node.meter.clone()
+        self.edge().node.meter.clone()
     }
 
     /// Resolves when the engine has failed and cannot go on; pending for ever otherwise.
@@ -240,13 +245,13 @@ impl Engine {
     /// All providers with their quota groups and keys as they are; empty while the engine goes
     /// down.
     pub async fn providers(&self) -> Vec<ProviderView> {
-        self.parts.edge.node.llm.view().await.unwrap_or_default()
+        self.edge().node.llm.view().await.unwrap_or_default()
     }
 
     /// This life of the node's journal.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
-        self.parts.edge.node.journal.incarnation()
+        self.edge().node.journal.incarnation()
     }
 
     /// Ends every actor where it is, as a kill of the process would.
@@ -258,44 +263,37 @@ impl Engine {
     /// Panics a session's actor.
     #[cfg(test)]
     pub(super) async fn panic_session(&self, session: SessionId) {
-        if let Ok(handle) = self.parts.edge.sessions.wake(session).await {
+        if let Ok(handle) = self.edge().sessions.wake(session).await {
             handle.panic();
         }
     }
 
     /// Begins to drain: no new runs; sockets are told.
     pub fn go_away(&self) {
-        self.parts.edge.node.health.set_draining();
-        self.parts.edge.users.go_away(GOAWAY_SPREAD);
+        self.edge().node.health.set_draining();
+        self.edge().users.go_away(GOAWAY_SPREAD);
     }
 
-    /// Drains in order: runs end or are left to the next start, sockets close, sessions store
-    /// what they hold, actors stop.
+    /// Drains in order: runs end or are left to the next owner, sockets close, sessions store
+    /// what they hold and end their claims, actors stop. Where the store is shared, the journal is
+    /// sealed then, so that another node takes over at once.
     pub async fn drain(&self) {
         self.go_away();
-        let node = &self.parts.edge.node;
+        let node = self.edge().node;
         let until = Instant::now() + node.config.drain_timeout;
         while !node.permits.is_empty() && Instant::now() < until && !self.ended.is_cancelled() {
             sleep(DRAIN_POLL).await;
         }
-        self.parts.edge.users.close_all(CloseCode::GoingAway).await;
-        self.parts.edge.sessions.shut_down(STORE_TIMEOUT).await;
+        self.edge().users.close_all(CloseCode::GoingAway).await;
+        self.edge().sessions.shut_down(STORE_TIMEOUT).await;
         self.actor.stop(None);
         let _ = timeout(STORE_TIMEOUT, self.ended.cancelled()).await;
-    }
-}
-
-impl Parts {
-    /// Wakes the sessions that earlier lives owned: each may have a run to go on with.
-    fn wake_owned(&self) {
-        let (sessions, owned) = (self.edge.sessions.clone(), self.owned.clone());
-        crate::spawn(async move {
-            for session in owned {
-                // Waking is a message; the session reads its log by itself.
-                if let Err(error) = sessions.wake(session).await {
-                    tracing::warn!(%session, error = %error.message, "a session was not woken");
-                }
+        if node.store.is_shared() {
+            // The others need not wait until this node looks dead: they take over what it has left.
+            let sealed = timeout(STORE_TIMEOUT, node.store.seal(node.journal.incarnation())).await;
+            if !matches!(sealed, Ok(Ok(()))) {
+                tracing::warn!("the journal was not sealed; others will find this node silent");
             }
-        });
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod handle;
+mod incarnation;
 
 pub use handle::{Engine, EngineError, NodeInfo};
 

@@ -13,4 +13,4 @@ pub use limiter::FakeLimiter;
 pub use payers::Payers;
 pub use provider::{Call, Calls, FakeProvider};
 pub use socket::{FakeClient, FakeSocket};
-pub use store::FakeStore;
+pub use store::{FakeStore, FakeView};

@@ -79,10 +79,10 @@ pub(super) struct State {
 
 pub(super) struct LaneActor;
 
-/// Another writer holds this journal: this node must stop.
-#[derive(Debug, thiserror::Error)]
-#[error("the journal is fenced: another process owns this store now; this one stops")]
-struct FencedError;
+/// Somebody sealed this incarnation: it writes nothing more, and whatever it owned is another's.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the journal is fenced: another process has taken over")]
+pub(crate) struct FencedError;
 
 impl Actor for LaneActor {
     type Msg = Message;
@@ -203,6 +203,12 @@ impl State {
                 }
                 self.answer_tails();
                 self.begin(myself);
+                Ok(())
+            }
+            Ok(Appended::Fenced) if plant::is(Plant::FenceIgnored) => {
+                for (owner, last) in self.lane.durable() {
+                    owner.flushed(Flushed::Durable(last));
+                }
                 Ok(())
             }
             Ok(Appended::Fenced) => {

@@ -8,5 +8,5 @@ mod state;
 
 pub(crate) use handle::JournalHandle;
 pub(crate) use handle::{Flushed, OnFlushed};
-pub(crate) use lane::LaneConfig;
-pub(crate) use recovery::recover;
+pub(crate) use lane::{FencedError, LaneConfig};
+pub(crate) use recovery::{RecoveryError, recover, recover_all};

@@ -1,5 +1,6 @@
 //! The keeper's actor: what has to be done from time to time, and belongs to nobody else.
 
+use super::duty;
 use crate::node::Node;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::{sync::Arc, time::Duration};
@@ -45,14 +46,14 @@ impl Actor for KeeperActor {
         match message {
             Message::Sweep => {
                 node.limiter.sweep();
-                if let Some(credits) = &node.credits {
-                    credits.round();
+                if let Some(credits) = node.credits.clone() {
+                    on_duty(node, move |_| async move { credits.round() });
                 }
             }
             Message::SweepSignIns => {
-                let node = node.clone();
-                // Beside the mailbox: it reads the store, page by page.
-                crate::spawn(async move { node.authenticator.sweep(node.clock.now_ms()).await });
+                on_duty(node, |node| async move {
+                    node.authenticator.sweep(node.clock.now_ms()).await;
+                });
             }
         }
         Ok(())
@@ -67,4 +68,19 @@ impl Actor for KeeperActor {
     ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
+}
+
+/// Does what is one node's work, if it is this one's. Beside the mailbox: it reads the store.
+fn on_duty<F>(node: &Arc<Node>, work: impl FnOnce(Arc<Node>) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let node = node.clone();
+    crate::spawn(async move {
+        match duty::is_mine(&node).await {
+            Ok(true) => work(node).await,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "whose duty the keeper's work is was not read"),
+        }
+    });
 }

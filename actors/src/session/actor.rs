@@ -1,6 +1,7 @@
 //! A session's actor: performs what its state decides.
 
 use super::{
+    Stake,
     answer::Answered,
     command::Command,
     core::Ending,
@@ -10,6 +11,7 @@ use super::{
     state::{Effect, Input, RunSpec, State},
 };
 use crate::{
+    cluster::{Home, Owner},
     journal::{OnFlushed, record::Group},
     node::Node,
     permits::Permit,
@@ -34,6 +36,9 @@ use uuid::Uuid;
 /// How long a run may take to end once it was asked; then its actor is stopped.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long an actor says that its session is another node's, before that is read again.
+const ELSEWHERE: Duration = Duration::from_millis(100);
+
 /// Incarnation of a new log.
 const FIRST_EPOCH: Epoch = Epoch(1);
 
@@ -44,6 +49,20 @@ pub(crate) struct SessionArguments {
     pub(crate) session: SessionId,
     /// Where the session's feed is or will be.
     pub(crate) feed: Arc<OnceLock<Arc<Feed>>>,
+    /// Whether it stays claimed when it sleeps.
+    pub(crate) stake: Arc<Stake>,
+    /// What the actor is for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What a session's actor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be awake.
+    Wake,
+    /// To end the claim of a session that sleeps: what claims is what releases, so that the one
+    /// never overtakes the other.
+    Release,
 }
 
 /// What the actor holds.
@@ -55,11 +74,14 @@ pub(crate) struct Live {
 enum Phase {
     /// Not read yet, or there is none: only a creation helps.
     Missing,
+    /// It is another node's. The actor says so for a moment and ends.
+    Elsewhere(Owner),
     /// Read and claimed.
     Awake(Box<Awake>),
 }
 
 struct Awake {
+    arguments: SessionArguments,
     myself: ActorRef<Message>,
     on_flushed: Arc<dyn OnFlushed>,
     node: Arc<Node>,
@@ -114,7 +136,21 @@ impl Actor for SessionActor {
         live: &mut Live,
     ) -> Result<(), ActorProcessingErr> {
         match (message, &mut live.phase) {
+            (Message::Load, _) if live.arguments.purpose == Purpose::Release => {
+                live.release(&myself).await;
+                Ok(())
+            }
             (Message::Load, _) => live.load(&myself).await,
+            (Message::Home { reply }, phase) => {
+                let _ = reply.send(phase.home()); // the asker may have given up
+                Ok(())
+            }
+            (Message::Tick, Phase::Elsewhere(_)) => {
+                let _ = myself.drain(); // after what has come meanwhile; it may be ending already
+                Ok(())
+            }
+            // Whose answer is dropped asks where the session is.
+            (_, Phase::Elsewhere(_)) => Ok(()),
             (Message::Kill, _) => Err("killed by an operator".into()),
             #[cfg(test)]
             (Message::Panic, _) => panic!("as the test wants it"),
@@ -159,7 +195,7 @@ impl Actor for SessionActor {
 
 impl Live {
     async fn load(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        let SessionArguments { node, session, feed } = &self.arguments;
+        let SessionArguments { node, session, feed, .. } = &self.arguments;
         match load(node, *session, feed).await {
             Ok((state, feed)) => {
                 self.wake(myself, state, feed);
@@ -170,18 +206,29 @@ impl Live {
                 myself.send_after(node.config.session_tick, || Message::Tick);
                 Ok(())
             }
-            Err(LoadError::Taken) => {
-                myself.stop(None);
+            Err(LoadError::Taken(owner)) => {
+                self.phase = Phase::Elsewhere(owner);
+                myself.send_after(ELSEWHERE, || Message::Tick);
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Ends the claim of a session that sleeps, unless somebody has come meanwhile.
+    async fn release(&self, myself: &ActorRef<Message>) {
+        if self.arguments.stake.is_idle() {
+            self.arguments.release().await;
+        }
+        myself.stop(None); // who has sent something asks again
+    }
+
     fn wake(&mut self, myself: &ActorRef<Message>, state: State<Reply>, feed: Arc<Feed>) {
         let node = self.arguments.node.clone();
         let permit = state.is_busy().then(|| node.permits.force(state.row().user));
+        self.arguments.stake.keep(false);
         let mut awake = Awake {
+            arguments: self.arguments.clone(),
             myself: myself.clone(),
             on_flushed: Arc::new(myself.clone()),
             node,
@@ -254,10 +301,31 @@ impl Live {
     }
 }
 
+impl SessionArguments {
+    /// Ends the claim. Where that fails, the session stays this node's, which changes nothing for
+    /// who wants it here, and leads others here.
+    async fn release(&self) {
+        self.stake.keep(false);
+        let owner = self.node.journal.incarnation();
+        if let Err(error) = self.node.store.release(self.session, owner).await {
+            tracing::warn!(%error, session = %self.session, "a claim was not released");
+        }
+    }
+}
+
+impl Phase {
+    fn home(&self) -> Home {
+        match self {
+            Self::Missing | Self::Awake(_) => Home::Here,
+            Self::Elsewhere(owner) => Home::At(owner.clone()),
+        }
+    }
+}
+
 impl Awake {
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Load | Message::Kill => {}
+            Message::Load | Message::Kill | Message::Home { .. } => {}
             Message::Command { by, command, reply } => self.command(by, command, reply),
             Message::Input(input) => self.apply(input),
             Message::EndOverdue(run) => self.end_overdue(run),
@@ -280,12 +348,13 @@ impl Awake {
             return;
         }
         self.feed.sleep();
-        // A session with an unfinished run stays claimed: whoever recovers this node finds it so.
-        if !self.state.is_busy() {
-            let (session, owner) = (self.feed.session, self.node.journal.incarnation());
-            if let Err(error) = self.node.store.release(session, owner).await {
-                tracing::warn!(%error, %session, "a claim was not released");
-            }
+        let SessionArguments { node, stake, .. } = &self.arguments;
+        let is_attached = node.store.is_shared() && self.hibernating && stake.is_leased();
+        stake.keep(is_attached);
+        // With an unfinished run, or something that only the journal holds, it stays claimed as
+        // well: whoever recovers this node finds it so.
+        if !is_attached && !self.state.is_busy() && self.state.is_flushed() {
+            self.arguments.release().await;
         }
         if let Some(reply) = self.shutting_down.take() {
             let _ = reply.send(());

@@ -6,6 +6,7 @@
 use crate::run::hub::said_questions;
 use greenroom_protocol::{
     event::{Event, Notice, Outcome},
+    frame::Status,
     id::{CommandId, PartId, RunId, Seq, UserId},
     limit::COMMAND_MEMORY,
     plan::{InputKind, Spec},
@@ -346,6 +347,18 @@ impl Core {
         let since = now_ms.saturating_sub(memory_ms);
         self.commands.retain(|_, accepted| accepted.at_ms >= since);
         self.cancelled_starts.retain(|_, at_ms| *at_ms >= since);
+    }
+
+    /// What the session does.
+    pub(crate) fn status(&self) -> Status {
+        match self.runs.front() {
+            _ if self.closed => Status::Closed,
+            None if self.request.is_some() => Status::Waiting,
+            None => Status::Idle,
+            Some(run) if run.attempt == 0 => Status::Pending,
+            Some(run) if run.attempt > 1 => Status::Recovering,
+            Some(_) => Status::Running,
+        }
     }
 
     /// The run with this id, unless it has ended.

@@ -5,7 +5,10 @@ use super::{
     command::Command,
     state::Input,
 };
-use crate::journal::{Flushed, OnFlushed};
+use crate::{
+    cluster::Home,
+    journal::{Flushed, OnFlushed},
+};
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
     event::Event,
@@ -35,6 +38,8 @@ pub(crate) enum Message {
     Load,
     /// A command of a user.
     Command { by: UserId, command: Command, reply: oneshot::Sender<Result<Answered, ErrorBody>> },
+    /// Whose the session is, once it is read.
+    Home { reply: oneshot::Sender<Home> },
     /// Anything else that the state decides about.
     Input(Input<Reply>),
     /// A run that was asked to end had time enough.
@@ -55,6 +60,7 @@ impl fmt::Debug for Message {
         f.write_str(match self {
             Self::Load => "Load",
             Self::Command { .. } => "Command",
+            Self::Home { .. } => "Home",
             Self::Input(_) => "Input",
             Self::EndOverdue(_) => "EndOverdue",
             Self::Tick => "Tick",
@@ -107,6 +113,13 @@ impl SessionHandle {
                 Err(CallError::Error(error.retry_after_ms(1000)))
             }
         }
+    }
+
+    /// Whose the session is. `None`: the actor is gone; ask for it again.
+    pub(crate) async fn home(&self) -> Option<Home> {
+        let (reply, answer) = oneshot::channel();
+        self.0.cast(Message::Home { reply }).ok()?;
+        timeout(ANSWER_TIMEOUT, answer).await.ok()?.ok()
     }
 
     /// A run's words. The answer comes once they are durable, with the time, since a run may look

@@ -8,10 +8,11 @@ use super::{
     state::State,
 };
 use crate::{
+    cluster::Owner,
     journal::record::decode_segment,
     node::Node,
     plant::{self, Plant},
-    port::{Claim, SessionRow, StoreError},
+    port::{Claim, Projection, SessionRow, Store, StoreError},
 };
 use bytes::Bytes;
 use greenroom_protocol::{
@@ -22,6 +23,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Bytes of segments read at a time.
 const READ_BYTES: usize = 256 * 1024;
+
+/// Tries of a claim while others claim and release.
+const CLAIM_TRIES: usize = 4;
 
 /// Why a session cannot be woken.
 #[derive(Debug, thiserror::Error)]
@@ -36,15 +40,59 @@ pub(super) enum LoadError {
     #[error("the journal does not answer")]
     Journal,
     /// Another node owns it.
-    #[error("another node owns the session")]
-    Taken,
+    #[error("incarnation {} owns the session", .0.incarnation)]
+    Taken(Owner),
 }
 
-fn corrupt(session: SessionId, what: &str) -> LoadError {
-    LoadError::Store(StoreError::Corrupt(format!("{what} of {session}")))
+fn corrupt(session: SessionId, what: &str) -> StoreError {
+    StoreError::Corrupt(format!("{what} of {session}"))
 }
 
-/// Reads a session and claims it.
+/// A session as its snapshot and its segments have it.
+struct Stored {
+    core: Core,
+    head: Seq,
+    snapshot_seq: Seq,
+}
+
+async fn read(store: &dyn Store, session: SessionId) -> Result<Stored, StoreError> {
+    let (mut core, snapshot_seq) = match store.snapshot(session).await? {
+        Some(found) => {
+            let core = snapshot::decode(&found.bytes)
+                .map_err(|error| corrupt(session, &error.to_string()))?;
+            (core, found.seq)
+        }
+        None => (Core::default(), Seq::START),
+    };
+    let mut head = snapshot_seq;
+    loop {
+        let segments = store.segments(session, head.next(), READ_BYTES).await?;
+        if segments.is_empty() {
+            return Ok(Stored { core, head, snapshot_seq });
+        }
+        for segment in segments {
+            let entries =
+                decode_segment(segment.bytes).map_err(|_| corrupt(session, "a segment"))?;
+            apply(&mut core, &mut head, segment.first, &entries)
+                .ok_or_else(|| corrupt(session, "an entry"))?;
+        }
+    }
+}
+
+/// What a session is at whose entries are all in segments, and whether it has runs to go on with.
+///
+/// # Errors
+/// As the store fails; [`StoreError::Corrupt`] where what it holds is no session.
+pub(crate) async fn stored(
+    store: &dyn Store,
+    session: SessionId,
+) -> Result<(Projection, bool), StoreError> {
+    let Stored { core, head, .. } = read(store, session).await?;
+    let projection = Projection { seq: head, status: core.status(), commit: core.commit };
+    Ok((projection, !core.runs.is_empty()))
+}
+
+/// Claims a session and reads it.
 pub(super) async fn load<R>(
     node: &Node,
     session: SessionId,
@@ -57,27 +105,7 @@ pub(super) async fn load<R>(
     claim(node, &mut row).await?;
     // After a panic the lane may still hold what the last actor sent.
     let tail = node.journal.tail(session).await.map_err(|_| LoadError::Journal)?;
-    let (mut core, snapshot_seq) = match node.store.snapshot(session).await? {
-        Some(found) => {
-            let core = snapshot::decode(&found.bytes)
-                .map_err(|error| corrupt(session, &error.to_string()))?;
-            (core, found.seq)
-        }
-        None => (Core::default(), Seq::START),
-    };
-    let mut head = snapshot_seq;
-    loop {
-        let segments = node.store.segments(session, head.next(), READ_BYTES).await?;
-        if segments.is_empty() {
-            break;
-        }
-        for segment in segments {
-            let entries =
-                decode_segment(segment.bytes).map_err(|_| corrupt(session, "a segment"))?;
-            apply(&mut core, &mut head, segment.first, &entries)
-                .ok_or_else(|| corrupt(session, "an entry"))?;
-        }
-    }
+    let Stored { mut core, mut head, snapshot_seq } = read(&*node.store, session).await?;
     apply(&mut core, &mut head, tail.first, &tail.entries)
         .ok_or_else(|| corrupt(session, "an entry"))?;
     if head == Seq::START {
@@ -112,18 +140,24 @@ fn apply(core: &mut Core, head: &mut Seq, first: Seq, entries: &[Bytes]) -> Opti
     Some(())
 }
 
+/// Makes the session this node's, unless it is that of another one that lives.
 async fn claim(node: &Node, row: &mut SessionRow) -> Result<(), LoadError> {
     let me = node.journal.incarnation();
-    if row.owner == Some(me) {
-        return Ok(());
-    }
-    match node.store.claim(row.session, row.owner, me).await? {
-        Claim::Claimed => {
-            row.owner = Some(me);
-            Ok(())
+    for _ in 0..CLAIM_TRIES {
+        if row.owner == Some(me) {
+            return Ok(());
         }
-        Claim::Taken(owner) if owner == Some(me) => Ok(()),
-        Claim::Taken(_) => Err(LoadError::Taken),
-        Claim::NotFound => Err(LoadError::NotFound),
+        if let Some(owner) = row.owner
+            && let Some(owner) = Owner::find(&*node.store, owner).await?
+        {
+            return Err(LoadError::Taken(owner));
+        }
+        match node.store.claim(row.session, row.owner, me).await? {
+            Claim::Claimed => row.owner = Some(me),
+            Claim::Taken(other) => row.owner = other, // whoever was faster
+            Claim::NotFound => return Err(LoadError::NotFound),
+        }
     }
+    let error = StoreError::Unavailable("its owner keeps changing".to_owned());
+    if row.owner == Some(me) { Ok(()) } else { Err(LoadError::Store(error)) }
 }

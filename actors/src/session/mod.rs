@@ -12,10 +12,13 @@ pub(crate) mod past;
 pub(crate) mod reader;
 mod ring;
 mod snapshot;
+mod stake;
 mod state;
 
-pub(crate) use actor::{SessionActor, SessionArguments};
+pub(crate) use actor::{Purpose, SessionActor, SessionArguments};
 pub(crate) use answer::{Answer, Answered, RunStopped};
 pub(crate) use handle::{CallError, SessionHandle};
+pub(crate) use load::stored;
 pub(crate) use log::SEGMENT_ENTRIES_MAX;
+pub(crate) use stake::Stake;
 pub(crate) use state::{ATTEMPTS_MAX, RunSpec, Steer, owner_lost};

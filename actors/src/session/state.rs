@@ -22,7 +22,7 @@ use bytes::Bytes;
 use greenroom_protocol::{
     error::{Code, ErrorBody, Reason},
     event::{Event, Notice, Outcome},
-    frame::{OpenRun, Status},
+    frame::OpenRun,
     id::{CommandId, RunId, Seq, SessionId, UserId},
     method::{
         InputRespond, OnBusy, RunAccepted, RunCancel, RunCancelled, RunStart, RunSteer, SessionInfo,
@@ -555,17 +555,9 @@ impl<R> State<R> {
     /// What the session is at, for attachments.
     pub(crate) fn view(&self) -> View {
         let front = self.core.runs.front();
-        let status = match front {
-            _ if self.core.closed => Status::Closed,
-            None if self.core.request.is_some() => Status::Waiting,
-            None => Status::Idle,
-            Some(run) if run.attempt == 0 => Status::Pending,
-            Some(run) if run.attempt > 1 => Status::Recovering,
-            Some(_) => Status::Running,
-        };
         View {
             head: self.log.durable(),
-            status,
+            status: self.core.status(),
             run: front.map(|run| OpenRun { run: run.run, cid: run.cid }),
             open_from: self.core.open.map(|(_, from)| from),
             request: self.core.request.as_ref().map(|request| request.number),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     node::Node,
-    session::{SessionActor, SessionArguments, SessionHandle, feed::Feed},
+    session::{Purpose, SessionActor, SessionArguments, SessionHandle, feed::Feed},
 };
 use futures_util::future::join_all;
 use greenroom_protocol::{error::ErrorBody, id::SessionId};
@@ -89,11 +89,15 @@ impl Actor for SessionsActor {
         match message {
             Message::Lease { session, reply } => {
                 let feed = state.table.lease(session);
-                if reply.send(feed).is_err() {
-                    state.table.release(session);
+                if reply.send(feed).is_err() && state.table.release(session) {
+                    state.let_go(&myself, session).await;
                 }
             }
-            Message::Release { session } => state.table.release(session),
+            Message::Release { session } => {
+                if state.table.release(session) {
+                    state.let_go(&myself, session).await;
+                }
+            }
             Message::Wake { session, reply } => {
                 let handle = state.wake(&myself, session).await;
                 let _ = reply.send(handle); // the caller may have given up
@@ -121,8 +125,10 @@ impl Actor for SessionsActor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorTerminated(cell, ..) => {
-                if let Some(session) = state.by_actor.remove(&cell.get_id()) {
-                    state.table.ended(session);
+                if let Some(session) = state.by_actor.remove(&cell.get_id())
+                    && state.table.ended(session)
+                {
+                    state.let_go(&myself, session).await;
                 }
             }
             SupervisionEvent::ActorFailed(cell, error) => {
@@ -142,15 +148,30 @@ impl State {
         myself: &ActorRef<Message>,
         session: SessionId,
     ) -> Option<SessionHandle> {
-        let feed = match self.table.wake(session, Instant::now()) {
+        self.start(myself, session, Purpose::Wake).await
+    }
+
+    /// Ends the claim of a session that sleeps.
+    async fn let_go(&mut self, myself: &ActorRef<Message>, session: SessionId) {
+        self.start(myself, session, Purpose::Release).await;
+    }
+
+    async fn start(
+        &mut self,
+        myself: &ActorRef<Message>,
+        session: SessionId,
+        purpose: Purpose,
+    ) -> Option<SessionHandle> {
+        let (feed, stake) = match self.table.wake(session, Instant::now()) {
             Wake::Live(handle) => return Some(handle),
             Wake::Resting => return None,
-            Wake::Start(feed) => feed,
+            Wake::Start(feed, stake) => (feed, stake),
         };
         if self.draining {
             return None;
         }
-        let arguments = SessionArguments { node: self.node.clone(), session, feed };
+        let node = self.node.clone();
+        let arguments = SessionArguments { node, session, feed, stake, purpose };
         // Fast: a session's start does nothing but send itself the order to load.
         let spawned = Actor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await;
         match spawned {

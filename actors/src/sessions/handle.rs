@@ -1,6 +1,7 @@
 //! The public face of all sessions.
 
 use super::{actor::Message, live::LiveSessions};
+use crate::cluster::{Home, Owner};
 use crate::session::command::Command;
 use crate::session::{Answered, CallError, SessionHandle, feed::Feed};
 use greenroom_protocol::{
@@ -53,6 +54,12 @@ fn gone() -> ErrorBody {
     ErrorBody::new(Code::Unavailable, Reason::Internal, message).retry_after_ms(1000)
 }
 
+/// The answer for a session that is another node's.
+pub(crate) fn elsewhere(session: SessionId, owner: &Owner) -> ErrorBody {
+    tracing::debug!(%session, owner = %owner.incarnation, address = ?owner.address, "elsewhere");
+    gone()
+}
+
 impl SessionsHandle {
     pub(crate) const fn new(actor: ActorRef<Message>) -> Self {
         Self(actor)
@@ -77,10 +84,24 @@ impl SessionsHandle {
         }
     }
 
-    /// Sends a command to a session, waking it.
+    /// Whose a session is. Wakes it where it is this node's or nobody's, which claims it.
     ///
     /// # Errors
     /// What to answer.
+    pub(crate) async fn home(&self, session: SessionId) -> Result<Home, ErrorBody> {
+        for attempt in 0..TRIES {
+            if let Some(home) = self.wake(session).await?.home().await {
+                return Ok(home);
+            }
+            sleep(Duration::from_millis(10 << attempt)).await;
+        }
+        Err(gone())
+    }
+
+    /// Sends a command to a session, waking it.
+    ///
+    /// # Errors
+    /// What to answer; among it, that the session is another node's.
     pub(crate) async fn call(
         &self,
         session: SessionId,
@@ -93,6 +114,9 @@ impl SessionsHandle {
                 Err(CallError::Error(error)) => return Err(error),
                 // Commands have ids, so a repeat is safe.
                 Err(CallError::Gone) => sleep(Duration::from_millis(10 << attempt)).await,
+            }
+            if let Home::At(owner) = self.home(session).await? {
+                return Err(elsewhere(session, &owner));
             }
         }
         Err(gone())

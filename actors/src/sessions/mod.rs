@@ -6,5 +6,5 @@ mod live;
 mod state;
 
 pub(crate) use actor::SessionsActor;
-pub(crate) use handle::{Lease, SessionsHandle};
+pub(crate) use handle::{Lease, SessionsHandle, elsewhere};
 pub use live::{LiveSession, LiveSessions};

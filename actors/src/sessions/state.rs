@@ -1,7 +1,7 @@
 //! What the sessions' supervisor decides: who is leased, who restarts, who is given up for now.
 
 use super::live::{LiveSession, LiveSessions};
-use crate::session::feed::Feed;
+use crate::session::{Stake, feed::Feed};
 use greenroom_protocol::id::SessionId;
 use std::{
     cmp::Reverse,
@@ -22,7 +22,7 @@ const REST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 struct Slot<A> {
     feed: Arc<OnceLock<Arc<Feed>>>,
-    leases: usize,
+    stake: Arc<Stake>,
     actor: Option<A>,
     failures: VecDeque<Instant>,
 }
@@ -48,7 +48,7 @@ pub(super) enum Wake<A> {
     /// It is live.
     Live(A),
     /// It sleeps: start it with this feed.
-    Start(Arc<OnceLock<Arc<Feed>>>),
+    Start(Arc<OnceLock<Arc<Feed>>>, Arc<Stake>),
     /// It failed too often and rests.
     Resting,
 }
@@ -61,7 +61,7 @@ impl<A: Clone> Table<A> {
     fn slot(&mut self, session: SessionId) -> &mut Slot<A> {
         self.slots.entry(session).or_insert_with(|| Slot {
             feed: Arc::default(),
-            leases: 0,
+            stake: Arc::default(),
             actor: None,
             failures: VecDeque::new(),
         })
@@ -70,16 +70,16 @@ impl<A: Clone> Table<A> {
     /// Leases a session's feed: its row stays until the lease ends.
     pub(super) fn lease(&mut self, session: SessionId) -> Arc<OnceLock<Arc<Feed>>> {
         let slot = self.slot(session);
-        slot.leases += 1;
+        slot.stake.lease();
         slot.feed.clone()
     }
 
-    /// Ends a lease.
-    pub(super) fn release(&mut self, session: SessionId) {
+    /// Ends a lease. Answers whether nobody wants the session any more whose claim was kept.
+    pub(super) fn release(&mut self, session: SessionId) -> bool {
         if let Some(slot) = self.slots.get_mut(&session) {
-            slot.leases = slot.leases.saturating_sub(1);
+            slot.stake.release();
         }
-        self.forget_unused(session);
+        self.is_left(session)
     }
 
     /// What to do to have the session live.
@@ -93,7 +93,7 @@ impl<A: Clone> Table<A> {
         if rests {
             return Wake::Resting;
         }
-        Wake::Start(slot.feed.clone())
+        Wake::Start(slot.feed.clone(), slot.stake.clone())
     }
 
     /// The session's actor lives.
@@ -101,12 +101,12 @@ impl<A: Clone> Table<A> {
         self.slot(session).actor = Some(actor);
     }
 
-    /// The session's actor ended by itself.
-    pub(super) fn ended(&mut self, session: SessionId) {
+    /// The session's actor ended by itself. Answers as [`Table::release`] does.
+    pub(super) fn ended(&mut self, session: SessionId) -> bool {
         if let Some(slot) = self.slots.get_mut(&session) {
             slot.actor = None;
         }
-        self.forget_unused(session);
+        self.is_left(session)
     }
 
     /// The session's actor failed.
@@ -129,7 +129,7 @@ impl<A: Clone> Table<A> {
     pub(super) fn sweep(&mut self, now: Instant) {
         self.slots.retain(|_, slot| {
             slot.actor.is_some()
-                || slot.leases > 0
+                || slot.stake.is_leased()
                 || slot.failures.back().is_some_and(|last| now.duration_since(*last) < REST)
         });
     }
@@ -156,12 +156,18 @@ impl<A: Clone> Table<A> {
         self.slots.values().filter_map(|slot| slot.actor.clone()).collect()
     }
 
-    fn forget_unused(&mut self, session: SessionId) {
-        let unused =
-            |slot: &Slot<A>| slot.leases == 0 && slot.actor.is_none() && slot.failures.is_empty();
-        if self.slots.get(&session).is_some_and(unused) {
+    /// Whether a session sleeps whose claim was kept for nobody now; forgets one that nothing is
+    /// known of otherwise.
+    fn is_left(&mut self, session: SessionId) -> bool {
+        let Some(slot) = self.slots.get(&session) else { return false };
+        if slot.actor.is_some() || slot.stake.is_leased() {
+            return false;
+        }
+        let is_left = slot.stake.is_idle();
+        if !is_left && slot.failures.is_empty() {
             self.slots.remove(&session);
         }
+        is_left
     }
 }
 
@@ -184,6 +190,22 @@ mod tests {
         assert!(table.slots.is_empty());
     }
 
+    #[test]
+    fn a_claim_that_was_kept_for_nobody_is_left() {
+        let mut table = Table::new();
+        let Wake::Start(_, stake) = table.wake(SESSION, Instant::now()) else { panic!() };
+        table.lease(SESSION);
+        table.started(SESSION, "actor");
+        assert!(!table.release(SESSION), "its actor lives");
+        table.lease(SESSION);
+        stake.keep(true);
+        assert!(!table.ended(SESSION), "somebody is attached");
+        assert!(table.release(SESSION));
+        table.started(SESSION, "what releases it");
+        stake.keep(false);
+        assert!(!table.ended(SESSION) && table.slots.is_empty());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_session_that_keeps_failing_rests_and_may_then_try_again() {
         let mut table = Table::<&str>::new();
@@ -193,7 +215,7 @@ mod tests {
         }
         assert_eq!(table.failed(SESSION, begun), AfterFailure::Rest);
         assert!(matches!(table.wake(SESSION, begun), Wake::Resting));
-        assert!(matches!(table.wake(SESSION, begun + REST), Wake::Start(_)));
+        assert!(matches!(table.wake(SESSION, begun + REST), Wake::Start(..)));
         table.sweep(begun + REST);
         assert!(table.slots.is_empty());
     }

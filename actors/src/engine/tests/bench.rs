@@ -2,8 +2,10 @@
 
 use crate::{
     Engine, EngineConfig, Ports,
-    fake::{Calls, FakeAuth, FakeClient, FakeLimiter, FakeProvider, FakeSocket, FakeStore},
-    port::{Alone, Authenticator, Clock, Provider},
+    fake::{
+        Calls, FakeAuth, FakeClient, FakeLimiter, FakeProvider, FakeSocket, FakeStore, FakeView,
+    },
+    port::{Alone, Authenticator, Clock, Provider, Store},
 };
 use greenroom_protocol::{
     error::ErrorBody,
@@ -60,12 +62,22 @@ impl Bench {
         config: EngineConfig,
         authenticator: Arc<dyn Authenticator>,
     ) -> Self {
-        Self::since(Instant::now(), store, config, authenticator).await
+        Self::since(Instant::now(), (store.clone(), store), config, authenticator).await
+    }
+
+    /// One of the engines that share a store, which it reaches through a view of its own.
+    pub(super) async fn member(
+        started: Instant,
+        store: Arc<FakeStore>,
+        view: FakeView,
+        config: EngineConfig,
+    ) -> Self {
+        Self::since(started, (store, Arc::new(view)), config, Arc::new(FakeAuth)).await
     }
 
     async fn since(
         started: Instant,
-        store: Arc<FakeStore>,
+        (store, view): (Arc<FakeStore>, Arc<dyn Store>),
         config: EngineConfig,
         authenticator: Arc<dyn Authenticator>,
     ) -> Self {
@@ -73,7 +85,7 @@ impl Bench {
         let providers: Vec<Arc<dyn Provider>> = vec![provider];
         let limiter = Arc::new(FakeLimiter::default());
         let ports = Ports {
-            store: store.clone(),
+            store: view,
             clock: Arc::new(PausedClock(started)),
             authenticator,
             limiter: limiter.clone(),
@@ -88,7 +100,8 @@ impl Bench {
     pub(super) async fn restart(self) -> Self {
         self.engine.kill();
         self.engine.failed().await;
-        Self::since(self.started, self.store, self.config, Arc::new(FakeAuth)).await
+        let stores = (self.store.clone(), self.store as Arc<dyn Store>);
+        Self::since(self.started, stores, self.config, Arc::new(FakeAuth)).await
     }
 
     /// A socket whose client has said nothing.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod branch;
+mod cluster;
 mod commands;
 mod credits;
 mod edits;

@@ -91,7 +91,7 @@ async fn a_node_killed_before_it_has_woken_what_it_recovered_leaves_no_run_to_no
     bench.engine.failed().await;
     // The second life recovers and dies before any session's actor begins.
     let second = bench.store.open().await.unwrap();
-    crate::journal::recover(&*bench.store, second).await.unwrap();
+    crate::journal::recover_all(&*bench.store, second).await.unwrap();
     assert_ne!(first, second);
 
     let mut bench = Bench::on(bench.store, crate::EngineConfig::default()).await;

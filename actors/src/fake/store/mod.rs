@@ -8,6 +8,7 @@ mod nodes;
 mod objects;
 mod segments;
 mod sessions;
+mod view;
 
 use crate::port::{Document, Incarnation, Object, Oid, Segment, SessionRow, Snapshot, StoreError};
 use bytes::Bytes;
@@ -19,6 +20,8 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+
+pub use view::FakeView;
 
 /// A store in memory. Clones share their contents: a clone given to a new engine is that engine's
 /// restart on the same store.

@@ -12,7 +12,7 @@ use crate::{
     plant::{self, Plant},
     port::{Projection, Snapshot},
 };
-use greenroom_protocol::id::Seq;
+use greenroom_protocol::{frame::Status, id::Seq};
 use std::collections::VecDeque;
 
 /// Entries after the last snapshot that make a new one due: waking reads at most about 256.
@@ -79,7 +79,10 @@ impl<R> State<R> {
         self.run_ended = false;
         if segment.is_some() || snapshot.is_some() {
             self.storing = true;
-            let status = self.view().status;
+            // A run whose end is not durable yet has not ended: whoever recovers this node looks
+            // here for what it left unfinished.
+            let has_ended = is_settled || self.is_busy();
+            let status = if has_ended { self.core.status() } else { Status::Running };
             let commit = self.core.commit.clone();
             let projection = Projection { seq: head, status, commit };
             out.push(Effect::PutSegment { segment, snapshot, projection });

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::journal::record::decode_segment;
 use greenroom_protocol::{
-    frame::Entry,
+    frame::{Entry, Status},
     id::{Epoch, PartId, SessionId},
     plan::{InputKind, Question},
 };
