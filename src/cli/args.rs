@@ -73,6 +73,9 @@ pub enum Command {
     Session(SessionArgs),
     /// List the nodes that share a store, or drain one: at the running server's internal port
     Node(NodeArgs),
+    /// Bring the schema of a cluster to this release, or look how far it is
+    #[command(after_help = MIGRATE_EXAMPLES)]
+    Migrate(MigrateArgs),
     /// Write a consistent copy of the embedded store; the server may run meanwhile
     #[command(after_help = "Example:\n  greenroom backup /backups/greenroom-$(date +%F).db")]
     Backup(BackupArgs),
@@ -320,6 +323,40 @@ pub(super) enum NodeCommand {
     /// End the server as SIGTERM does: clients are told, runs end, all is stored
     Drain,
 }
+
+/// What `migrate` takes.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(subcommand)]
+    pub(super) command: MigrateCommand,
+}
+
+/// A command about the schema.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum MigrateCommand {
+    /// Make the keyspace where it is missing, and bring its schema to this release
+    Up {
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Say how far the schema is, and whether the nodes agree on it
+    Status {
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Print the statements that `up` would run, and run none
+    Plan,
+}
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  greenroom migrate plan --config /etc/greenroom.toml
+  greenroom migrate up --config /etc/greenroom.toml
+
+Run it once before the servers of a new release. Of several at once one migrates, and the others
+exit with code 69.";
 
 /// What `backup` takes.
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod credits;
 mod dev;
 mod edits;
 mod internal;
+mod migrate;
 mod node;
 mod output;
 mod place;
@@ -105,6 +106,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> Result<(), Failure> 
         Command::Backup(args) => {
             let loaded = load(common, environment, common.flags(), Mode::Dev)?;
             tools::backup(loaded.config, &args)
+        }
+        Command::Migrate(args) => {
+            let loaded = load(common, environment, common.flags(), Mode::Examine)?;
+            migrate::run(&loaded.config, &args)
         }
         Command::Edits(args) => edits::run(&args),
         Command::Version(args) => tools::version(args.output),

@@ -21,6 +21,7 @@ mod server;
 mod session;
 mod source;
 pub mod spec;
+mod store;
 mod telemetry;
 
 pub use credits::CreditsConfig;
@@ -39,6 +40,7 @@ pub use runs::RunsConfig;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use source::Flag;
+pub use store::{StoreConfig, StoreKind};
 pub use telemetry::TelemetryConfig;
 
 #[cfg(test)]
@@ -56,6 +58,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where the two ports and the data are.
     pub server: ServerConfig,
+    /// Where everything durable is.
+    pub store: StoreConfig,
     /// Connections, requests and sockets.
     pub gateway: GatewayConfig,
     /// Accounts and tokens.
@@ -117,6 +121,11 @@ impl Config {
 
     fn check(&self, problems: &mut Problems) {
         self.server.check(problems);
+        self.store.check(problems);
+        if self.store.kind == StoreKind::Cql && self.auth.jwt_secret.is_none() {
+            let fix = "give all servers of the cluster the same: `openssl rand -hex 32`";
+            problems.add("auth.jwt_secret", "each server would make its own", fix);
+        }
         gateway::check(&self.gateway, problems);
         auth::check(&self.auth, problems);
         self.limits.check(problems);

@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(
             secrets,
             [
+                "store.password",
                 "auth.jwt_secret",
                 "auth.jwt_secrets_previous",
                 "providers.NAME.api_key",

@@ -8,6 +8,7 @@ mod files;
 mod port;
 mod provider;
 mod redis;
+mod store;
 
 use crate::config::{Config, NO_PROVIDER, NO_PROVIDER_FIX};
 use futures_util::future::join_all;
@@ -75,6 +76,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(disk::examine(&server.data_dir));
     findings.push(clock::judge(clock::now(), clock::last_write(&server.data_dir)));
     findings.extend(redis::examine(&config.redis).await);
+    findings.extend(store::examine(&config.store).await);
     if config.providers.is_empty() {
         findings.push(Finding::failed("providers", NO_PROVIDER, NO_PROVIDER_FIX));
     }

@@ -3,11 +3,12 @@
 use super::{Account, Issued, SystemClock, Tokens, parts::chain};
 use crate::{
     auth::{Access, Auth, AuthFailure, Keys},
-    config::Config,
+    config::{Config, StoreKind},
     failure::Failure,
-    store::sqlite::Observer,
+    store::{cql::CqlStore, sqlite::Observer},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use greenroom_actors::port::Documents;
+use std::{sync::Arc, time::Duration};
 use tokio::task::spawn_blocking;
 
 /// Signs in to an account, which is created where it does not exist.
@@ -36,14 +37,13 @@ pub(super) async fn sign_in(auth: &Auth, account: Account) -> Result<Tokens, Fai
     }
 }
 
-/// Makes an access token for a user in the data directory; none: the demo user.
+/// Makes an access token for a user of the store; none: the demo user.
 ///
 /// # Errors
 /// [`Failure::Unavailable`] where there is no store, [`Failure::Failed`] where there is no user.
 pub async fn token(config: Config, email: Option<&str>, secs: u64) -> Result<Issued, Failure> {
-    let data_dir = config.server.data_dir.clone();
-    let (keys, documents) = open(&config, &data_dir).await?;
-    let auth = Auth::new(&config.auth, keys, Arc::new(documents), Arc::new(SystemClock)).await;
+    let (keys, documents) = open(&config).await?;
+    let auth = Auth::new(&config.auth, keys, documents, Arc::new(SystemClock)).await;
     let auth = auth.map_err(|error| Failure::Failed(chain(&error)))?;
     let email = email.unwrap_or(DEMO_EMAIL);
     let access = issue(&auth, email, Duration::from_secs(secs)).await?;
@@ -54,7 +54,7 @@ pub async fn token(config: Config, email: Option<&str>, secs: u64) -> Result<Iss
 async fn issue(auth: &Auth, email: &str, life: Duration) -> Result<Access, Failure> {
     let user = auth.user(email).await.map_err(|error| Failure::Failed(chain(&error)))?;
     let user = user.ok_or_else(|| {
-        Failure::Failed(format!("{email} has no account in this data folder; register it first"))
+        Failure::Failed(format!("{email} has no account here; register it first"))
     })?;
     auth.issue_access(user, life).map_err(|error| Failure::Failed(chain(&error)))
 }
@@ -65,11 +65,21 @@ const SIGN_IN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Address of the demo account.
 pub(crate) const DEMO_EMAIL: &str = "demo@localhost";
 
-async fn open(config: &Config, data_dir: &Path) -> Result<(Keys, Observer), Failure> {
-    let (auth, data_dir) = (config.auth.clone(), data_dir.to_owned());
+async fn open(config: &Config) -> Result<(Keys, Arc<dyn Documents>), Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
+    let cluster: Option<Arc<dyn Documents>> = match config.store.kind {
+        StoreKind::Sqlite => None,
+        StoreKind::Cql => {
+            let opened = CqlStore::open(&config.store.cql()).await;
+            Some(Arc::new(opened.map_err(|error| unusable(&error))?))
+        }
+    };
+    let (auth, data_dir) = (config.auth.clone(), config.server.data_dir.clone());
     let opened = spawn_blocking(move || {
-        let unusable = |error: &dyn std::error::Error| Failure::Unavailable(chain(error));
-        let documents = Observer::open(&data_dir).map_err(|error| unusable(&error))?;
+        let documents: Arc<dyn Documents> = match cluster {
+            Some(documents) => documents,
+            None => Arc::new(Observer::open(&data_dir).map_err(|error| unusable(&error))?),
+        };
         let keys = Keys::load_or_create(&auth, &data_dir).map_err(|error| unusable(&error))?;
         Ok((keys, documents))
     });

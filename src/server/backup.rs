@@ -1,7 +1,11 @@
 //! A consistent copy of the store.
 
 use super::BackedUp;
-use crate::{config::Config, failure::Failure, store::sqlite};
+use crate::{
+    config::{Config, StoreKind},
+    failure::Failure,
+    store::sqlite,
+};
 use std::path::Path;
 use tokio::task::spawn_blocking;
 
@@ -10,6 +14,10 @@ use tokio::task::spawn_blocking;
 /// # Errors
 /// [`Failure::Unavailable`] where there is no store, [`Failure::Failed`] where writing fails.
 pub async fn backup(config: Config, to: &Path) -> Result<BackedUp, Failure> {
+    if config.store.kind == StoreKind::Cql {
+        let what = "the store is a cluster; take its own snapshots, as with `nodetool snapshot`";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let (from, file) = (config.server.data_dir, to.to_owned());
     if !from.is_dir() {
         let message = format!("{} is no data folder; see server.data_dir", from.display());

@@ -1,6 +1,7 @@
 //! The server: everything put together, started and drained in order.
 
 mod accounts;
+mod backend;
 mod clock;
 mod metrics;
 mod parts;
@@ -12,7 +13,7 @@ mod tasks;
 pub(crate) use accounts::DEMO_EMAIL;
 pub use accounts::token;
 pub use clock::SystemClock;
-pub(crate) use parts::provider;
+pub(crate) use parts::{chain, provider};
 pub use rates::Rates;
 pub use run::serve;
 

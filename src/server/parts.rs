@@ -1,24 +1,23 @@
 //! The parts of a server, built from its configuration.
 
-use super::{Rates, SystemClock};
+use super::{Rates, SystemClock, backend::Backend};
 use crate::{
     auth::{Auth, Keys},
     config::{Config, ProviderConfig},
     failure::Failure,
     llm::{self, Meter, OpenAi, Watched, demo::Demo},
     redis::{self, Membership, Redis},
-    store::sqlite::{Options, SqliteStore},
 };
 use greenroom_actors::{
     Engine, Ports,
-    port::{Alone, Clock, Documents, Provider, Store},
+    port::{Alone, Clock, Provider},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::task::spawn_blocking;
 
 /// What a server holds.
 pub(super) struct Parts {
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: Backend,
     pub(super) auth: Arc<Auth>,
     pub(super) engine: Arc<Engine>,
     /// In order of preference; never empty.
@@ -33,7 +32,7 @@ pub(super) struct Parts {
 }
 
 /// An error and its causes in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -43,7 +42,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn unavailable(error: &dyn Error) -> Failure {
+pub(super) fn unavailable(error: &dyn Error) -> Failure {
     Failure::Unavailable(chain(error))
 }
 
@@ -51,25 +50,20 @@ impl Parts {
     /// Opens the store and starts the engine on it, which recovers what earlier runs left.
     pub(super) async fn start(config: &Config) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (data_dir, auth, now_ms) =
-            (config.server.data_dir.clone(), config.auth.clone(), clock.now_ms());
-        let opened = spawn_blocking(move || {
-            let store = SqliteStore::open(&data_dir, Options::default(), now_ms)
-                .map_err(|error| unavailable(&error))?;
-            let keys = Keys::load_or_create(&auth, &data_dir).map_err(|e| unavailable(&e))?;
-            Ok::<_, Failure>((Arc::new(store), keys))
-        });
-        let (store, keys) = opened.await.map_err(|error| Failure::Failed(error.to_string()))??;
-        let documents: Arc<dyn Documents> = store.clone();
+        let store = Backend::open(config, clock.now_ms()).await?;
+        let (data_dir, auth) = (config.server.data_dir.clone(), config.auth.clone());
+        let keys = spawn_blocking(move || Keys::load_or_create(&auth, &data_dir)).await;
+        let keys = keys.map_err(|error| Failure::Failed(error.to_string()))?;
+        let keys = keys.map_err(|error| unavailable(&error))?;
+        let documents = store.documents();
         let auth = Auth::new(&config.auth, keys, documents, clock.clone()).await;
         let auth = Arc::new(auth.map_err(|error| unavailable(&error))?);
         let redis_meter = redis::Meter::default();
         let redis = open_redis(config, &redis_meter)?;
         let llm = Meter::default();
         let providers = providers(config, &llm)?;
-        let shared: Arc<dyn Store> = store.clone();
         let ports = Ports {
-            store: shared,
+            store: store.store(),
             clock,
             authenticator: auth.clone(),
             limiter: Arc::new(Rates::new(&config.limits, redis.as_ref().map(|one| one.buckets()))),

@@ -13,6 +13,16 @@ pub(crate) trait Harness: Send + Sync + 'static {
     /// A place with nothing in it.
     fn new() -> Self;
 
+    /// A place for one test of a port, with nothing in it that concerns this port; none where this
+    /// machine has no such store.
+    fn of(port: &'static str) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = port;
+        Some(Self::new())
+    }
+
     /// Opens the store; one use at a time.
     async fn open(&self) -> Arc<Self::Store>;
 

@@ -2,14 +2,17 @@
 
 mod child;
 mod contract;
+mod cql;
 mod crash;
 mod disk;
 mod harness;
 mod sqlite;
 
 use contract::contract;
+use cql::CqlHarness;
 use harness::{FakeHarness, Harness, SharedFakeHarness, SqliteHarness};
 
 contract!(fake_store, FakeHarness);
 contract!(shared_fake_store, SharedFakeHarness);
 contract!(sqlite_store, SqliteHarness);
+contract!(cql_store, CqlHarness);

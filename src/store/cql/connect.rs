@@ -40,6 +40,9 @@ const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Rows a page, where a read may have many.
 const PAGE_ROWS: i32 = 64;
 
+/// The same of reads by Paxos, whose limits are their own: each page would be a round more.
+const PAXOS_PAGE_ROWS: i32 = 5000;
+
 /// How statements are executed, one profile a kind. None executes speculatively.
 #[derive(Clone, Debug)]
 pub(super) struct Profiles {
@@ -76,7 +79,7 @@ impl Profiles {
         let profile = if paxos { &self.paxos } else { &self.plain };
         statement.set_execution_profile_handle(Some(profile.clone()));
         statement.set_is_idempotent(class != Class::Conditional);
-        statement.set_page_size(PAGE_ROWS);
+        statement.set_page_size(if paxos { PAXOS_PAGE_ROWS } else { PAGE_ROWS });
         if class == Class::Serial {
             statement.set_consistency(Consistency::LocalSerial);
         }

@@ -92,8 +92,8 @@ statements! {
 
     // Segments and snapshots.
     segment_put: Write =
-        "INSERT INTO $.segments (session, shelf, first, last, entries) VALUES (?, ?, ?, ?, ?)";
-    segments: Read = "SELECT first, last, entries FROM $.segments
+        "INSERT INTO $.segments (session, shelf, first, last, contents) VALUES (?, ?, ?, ?, ?)";
+    segments: Read = "SELECT first, last, contents FROM $.segments
         WHERE session = ? AND shelf = ? AND first >= ?";
     segment_head_put: Write =
         "INSERT INTO $.segment_heads (session, last) VALUES (?, ?) USING TIMESTAMP ?";

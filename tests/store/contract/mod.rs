@@ -90,7 +90,10 @@ macro_rules! contract {
                 use super::*;
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
-                    $crate::store::contract::$port::$rule(<$harness as Harness>::new()).await;
+                    match <$harness as Harness>::of(stringify!($port)) {
+                        Some(harness) => $crate::store::contract::$port::$rule(harness).await,
+                        None => eprintln!("skipped: this store is not here"),
+                    }
                 })+
             })+
         }
