@@ -123,10 +123,10 @@ impl Beat {
         }
         for (text, until_ms) in self.cools.news(pairs(&cools)) {
             let rest = Duration::from_millis(until_ms.saturating_sub(now_ms));
-            if let Some(cooling) = read_cools(&text, rest) {
-                if self.inner.cooling.try_send(cooling).is_err() {
-                    self.cools.forget(&text); // full: the next beat brings it again
-                }
+            if let Some(cooling) = read_cools(&text, rest)
+                && self.inner.cooling.try_send(cooling).is_err()
+            {
+                self.cools.forget(&text); // full: the next beat brings it again
             }
         }
         Ok(has_more)

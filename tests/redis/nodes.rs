@@ -4,7 +4,7 @@ use super::{metric, shared_redis, site};
 use crate::server::{Model, Script, Server, Socket, User, is_end, outcome, until};
 use greenroom_protocol::{event::Outcome, frame::Entry};
 use serde_json::{Value, json};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Starts a run over REST; the status of the answer.
 async fn try_run(server: &Server, user: &User) -> u16 {
