@@ -352,3 +352,22 @@ fn a_run_that_nobody_looks_at_goes_on_as_well() {
     assert!(plays(None));
     assert!(!plays(Some(Plant::RunsLeft)), "the planted defect is found");
 }
+
+/// Whether a session can be had from a node that is sealed, while part of its log is only in that
+/// one's journal.
+async fn is_claimed_early() -> bool {
+    let cluster = Cluster::new();
+    let (mut one, two) = (cluster.member(1).await, cluster.member(2).await);
+    create(&one, SESSION).await.unwrap();
+    start(&one, SESSION, 2).await.unwrap();
+    let _call = one.bench.calls.next().await.unwrap();
+    cluster.store.seal(one.bench.engine.incarnation()).await.unwrap();
+    two.bench.engine.follow(ADA, SESSION, After::Start).await.is_ok()
+}
+
+#[test]
+fn a_session_is_not_claimed_before_all_of_its_log_can_be_read() {
+    let plays = |plant| plant::play(plant, || nemesis::runtime().block_on(is_claimed_early()));
+    assert!(!plays(None));
+    assert!(plays(Some(Plant::ClaimedBeforeRecovery)), "the planted defect is found");
+}
