@@ -115,6 +115,7 @@ pub(super) async fn connect(
     let connected = tokio::time::timeout(CONNECT_TIMEOUT * 2, builder.build()).await;
     connected
         .map_err(|_| OpenError::Silent { nodes: options.nodes.clone() })?
+        .map_err(Box::new)
         .map_err(|source| OpenError::Unreachable { nodes: options.nodes.clone(), source })
 }
 

@@ -37,7 +37,13 @@ impl CqlStore {
         if_version: u64,
         bytes: &Bytes,
     ) -> Result<Put, StoreError> {
-        let _turn = self.turns.take((kind, key)).await;
+        let turn = self.turns.take((kind, key)).await;
+        if turn.waited
+            && let Some(found) = self.read_document(kind, key).await?
+            && found.version > if_version
+        {
+            return Ok(Put::Conflict(found.version));
+        }
         let (writer, next) = (Uuid::now_v7(), if_version.saturating_add(1));
         if if_version == 0 {
             // Before it: no document is missing in the list.

@@ -19,7 +19,7 @@ pub enum OpenError {
         nodes: Vec<String>,
         /// What the driver says.
         #[source]
-        source: NewSessionError,
+        source: Box<NewSessionError>,
     },
     /// No node answered in time.
     #[error("no node of {} answers; check store.nodes and the network", nodes.join(", "))]
@@ -85,7 +85,7 @@ pub enum OpenError {
     },
     /// The nodes have different schemas.
     #[error("the nodes do not agree on the schema; see that all of them are up, and try again")]
-    Disagreement(#[source] SchemaAgreementError),
+    Disagreement(#[source] Box<SchemaAgreementError>),
     /// A statement was refused, or could not be sent.
     #[error("cannot use keyspace {keyspace}")]
     Database {

@@ -72,9 +72,12 @@ impl CqlStore {
         change: &LedgerChange,
     ) -> Result<Posted, StoreError> {
         let _turn = self.turns.take(user).await;
-        let due_before: Option<(Option<i64>, Option<i64>)> =
+        let before: Option<(Option<i64>, Option<i64>)> =
             self.one(&self.statements.ledger_due, (user,)).await?;
-        let due_before = due_before.and_then(|(_, due)| due);
+        let (version, due_before) = before.unwrap_or_default();
+        if let Some(version) = version.map(unsigned).filter(|version| *version > if_version) {
+            return Ok(Posted::Conflict(version));
+        }
         let due = change.due_at_ms.map(number);
         let at_us = self.now_us();
         if let Some(due) = due.filter(|_| due != due_before) {
@@ -114,15 +117,19 @@ impl CqlStore {
             if version == next && by == Some(writer) {
                 return Ok(Posted::Written);
             }
-            match outcome {
-                Outcome::Unknown(why) if version == if_version || version > next => {
-                    // It may still come, or may have been followed by others.
-                    return Err(StoreError::Unavailable(why));
-                }
-                _ if version != if_version => return Ok(Posted::Conflict(version)),
-                _ if self.is_any_named(user, change).await? => return Ok(Posted::Duplicate),
-                _ => pause(attempt).await,
+            if let Outcome::Unknown(why) = outcome
+                && (version == if_version || version > next)
+            {
+                // It may still come, or may have been followed by others.
+                return Err(StoreError::Unavailable(why));
             }
+            if version != if_version {
+                return Ok(Posted::Conflict(version));
+            }
+            if self.is_any_named(user, change).await? {
+                return Ok(Posted::Duplicate);
+            }
+            pause(attempt).await;
         }
         Err(StoreError::Unavailable("the ledger is contended".to_owned()))
     }

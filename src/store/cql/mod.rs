@@ -110,8 +110,9 @@ impl CqlStore {
         let clock = Arc::new(MonotonicTimestampGenerator::new());
         let session = connect::connect(options, &profiles, &clock).await?;
         schema::check(&session, &options.keyspace).await?;
-        let statements = Statements::prepare(&session, &profiles, &options.keyspace).await;
-        let statements = statements.map_err(|source| OpenError::Statement {
+        let prepared = Statements::prepare(&session, &profiles, &options.keyspace);
+        // Each statement adds to it.
+        let statements = Box::pin(prepared).await.map_err(|source| OpenError::Statement {
             keyspace: options.keyspace.clone(),
             source: Box::new(source),
         })?;

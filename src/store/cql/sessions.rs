@@ -241,7 +241,13 @@ impl CqlStore {
         from: Option<Incarnation>,
         to: Incarnation,
     ) -> Result<Claim, StoreError> {
-        let _turn = self.turns.take(session).await;
+        let turn = self.turns.take(session).await;
+        if turn.waited {
+            let claim = self.claim_of(session, to).await?;
+            if claim != Claim::Taken(from) {
+                return Ok(claim);
+            }
+        }
         let (id, from) = (session.uuid(), from.map_or(NOBODY, |from| number(from.0)));
         let to_owner = number(to.0);
         self.write(&self.statements.by_owner_put, (to_owner, id)).await?;
@@ -249,7 +255,13 @@ impl CqlStore {
         if self.repeatedly(claim, (to_owner, id, from)).await? {
             return Ok(Claim::Claimed);
         }
-        let found: Option<(i64,)> = self.one(&self.statements.session_owner, (id,)).await?;
+        self.claim_of(session, to).await
+    }
+
+    /// What a claim that was not carried out is answered.
+    async fn claim_of(&self, session: SessionId, to: Incarnation) -> Result<Claim, StoreError> {
+        let found: Option<(i64,)> =
+            self.one(&self.statements.session_owner, (session.uuid(),)).await?;
         Ok(match found.map(|(found,)| owner(found)) {
             None => Claim::NotFound,
             // The answer to an earlier claim was lost.

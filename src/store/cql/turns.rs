@@ -14,6 +14,14 @@ pub(super) struct Turns {
     hasher: RandomState,
 }
 
+/// A turn, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    /// Whether somebody was before: then a look first may save a conditional write in vain.
+    pub(super) waited: bool,
+    _guard: Option<MutexGuard<'a, ()>>,
+}
+
 impl Default for Turns {
     fn default() -> Self {
         let turns = std::iter::repeat_with(Mutex::default).take(TURNS).collect();
@@ -22,10 +30,15 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for the turn at a partition, which lasts until the guard is dropped. The caller bounds
-    /// the wait.
-    pub(super) async fn take(&self, partition: impl Hash) -> Option<MutexGuard<'_, ()>> {
-        let hash = usize::try_from(self.hasher.hash_one(partition) % TURNS as u64).ok()?;
-        Some(self.turns.get(hash)?.lock().await)
+    /// Waits for the turn at a partition. The caller bounds the wait.
+    pub(super) async fn take(&self, partition: impl Hash) -> Turn<'_> {
+        let hash = usize::try_from(self.hasher.hash_one(partition) % TURNS as u64).ok();
+        let Some(turn) = hash.and_then(|hash| self.turns.get(hash)) else {
+            return Turn { waited: false, _guard: None };
+        };
+        match turn.try_lock() {
+            Ok(guard) => Turn { waited: false, _guard: Some(guard) },
+            Err(_) => Turn { waited: true, _guard: Some(turn.lock().await) },
+        }
     }
 }

@@ -4,14 +4,10 @@ use super::{open, options};
 use bytes::Bytes;
 use greenroom::store::cql::Options;
 use greenroom_actors::port::{Appended, Incarnation, Journal, Position, Record};
-use tokio::sync::OnceCell;
 
 /// Parts of at most two records.
-async fn small() -> Option<Options> {
-    static MADE: OnceCell<()> = OnceCell::const_new();
-    let options = Options { part_bytes_max: 20, ..options("chain")? };
-    MADE.get_or_init(async || drop(open(&options).await)).await;
-    Some(options)
+fn small() -> Option<Options> {
+    Some(Options { part_bytes_max: 20, ..options("races")? })
 }
 
 fn record(offset: u64) -> Record {
@@ -25,7 +21,7 @@ async fn append(store: &impl Journal, incarnation: Incarnation, offset: u64) -> 
 
 #[tokio::test]
 async fn records_of_many_parts_are_one_lane() {
-    let Some(options) = small().await else { return };
+    let Some(options) = small() else { return };
     let store = open(&options).await;
     let incarnation = Journal::open(&store).await.unwrap();
     for offset in 0..25 {
@@ -53,7 +49,7 @@ async fn records_of_many_parts_are_one_lane() {
 
 #[tokio::test]
 async fn dropped_parts_are_gone_for_all_and_the_rest_stays() {
-    let Some(options) = small().await else { return };
+    let Some(options) = small() else { return };
     let store = open(&options).await;
     let incarnation = Journal::open(&store).await.unwrap();
     for offset in 0..10 {
@@ -78,7 +74,7 @@ async fn dropped_parts_are_gone_for_all_and_the_rest_stays() {
 
 #[tokio::test]
 async fn a_lane_of_many_parts_is_sealed_at_its_end_and_goes_whole() {
-    let Some(options) = small().await else { return };
+    let Some(options) = small() else { return };
     let (owner, thief) = (open(&options).await, open(&options).await);
     let incarnation = Journal::open(&owner).await.unwrap();
     // Full to the brim: the owner's next append closes the part and begins another one.

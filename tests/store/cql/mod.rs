@@ -7,9 +7,13 @@ mod schema;
 
 use super::harness::Harness;
 use greenroom::store::cql::{CqlStore, Options, Schema};
+use greenroom_actors::port::{Journal as _, Nodes as _};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use uuid::Uuid;
 
@@ -46,35 +50,68 @@ async fn open(options: &Options) -> CqlStore {
     CqlStore::open(options).await.unwrap()
 }
 
-/// A keyspace in which no other test has used the port.
+/// A keyspace in which no other test's data concerns the port.
 ///
-/// A keyspace takes a second or two to make, so that tests of ports that share no table share one.
-pub(crate) struct CqlHarness(Options);
+/// Its tables take seconds to make, so that there are few: tests of ports that share no table share
+/// one, a test of the nodes clears them first and has them for itself, and races use none that
+/// another test could see.
+pub(crate) struct CqlHarness {
+    options: Options,
+    /// The number of a keyspace whose nodes are this test's own.
+    nodes: Option<u32>,
+    is_clear: AtomicBool,
+}
+
+/// Keyspaces whose nodes somebody has for himself.
+static TAKEN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// How many tests of a port have begun.
+static BEGUN: Mutex<BTreeMap<&str, u32>> = Mutex::new(BTreeMap::new());
 
 impl Harness for CqlHarness {
     type Store = CqlStore;
 
     fn new() -> Self {
-        Self(options("own").unwrap())
+        Self::of("races").unwrap()
     }
 
     fn of(port: &'static str) -> Option<Self> {
-        static USED: Mutex<BTreeMap<&str, u32>> = Mutex::new(BTreeMap::new());
-        // Nodes and journals share a table; races use several ports.
-        let (tables, place) = match port {
-            "journal" | "nodes" => ("journal", "shared"),
-            "races" => ("races", "races"),
-            other => (other, "shared"),
+        let (keyspace, nodes) = match port {
+            "races" => ("races".to_owned(), None),
+            "journal" | "nodes" => {
+                let mut taken = TAKEN.lock().unwrap();
+                let number = (1..).find(|number| taken.insert(*number));
+                (format!("shared_{}", number.unwrap()), number)
+            }
+            other => {
+                let mut begun = BEGUN.lock().unwrap();
+                let number = begun.entry(other).or_default();
+                *number += 1;
+                (format!("shared_{number}"), None)
+            }
         };
-        let mut used = USED.lock().unwrap();
-        let number = used.entry(tables).or_default();
-        *number += 1;
-        options(&format!("{place}_{number}")).map(Self)
+        let is_clear = AtomicBool::new(nodes.is_none());
+        options(&keyspace).map(|options| Self { options, nodes, is_clear })
     }
 
     async fn open(&self) -> Arc<CqlStore> {
-        Arc::new(open(&self.0).await)
+        let store = open(&self.options).await;
+        if !self.is_clear.swap(true, Ordering::Relaxed) {
+            for node in store.nodes().await.unwrap() {
+                store.seal(node.incarnation).await.unwrap();
+                store.recovered(node.incarnation).await.unwrap();
+            }
+        }
+        Arc::new(store)
     }
 
     async fn close(&self, _: Arc<CqlStore>) {}
+}
+
+impl Drop for CqlHarness {
+    fn drop(&mut self) {
+        if let Some(number) = self.nodes {
+            TAKEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        }
+    }
 }

@@ -82,7 +82,7 @@ async fn race(owner: Arc<CqlStore>, thief: &CqlStore, head_start: u64) -> Counts
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_appends_against_a_seal_nothing_acknowledged_is_missing_and_nothing_appears_late() {
-    let Some(options) = options("append_seal") else { return };
+    let Some(options) = options("races") else { return };
     let options = Options { part_bytes_max: PART_BYTES, ..options };
     let (owner, thief) = (Arc::new(open(&options).await), open(&options).await);
     let mut counts = Counts::default();

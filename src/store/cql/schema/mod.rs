@@ -15,8 +15,10 @@ use super::{
 use greenroom_actors::port::StoreError;
 use lock::Lock;
 use scylla::{
-    client::session::Session, errors::ExecutionError,
-    policies::timestamp_generator::MonotonicTimestampGenerator, serialize::row::SerializeRow,
+    client::session::Session,
+    errors::{ExecutionError, SchemaAgreementError},
+    policies::timestamp_generator::MonotonicTimestampGenerator,
+    serialize::row::SerializeRow,
     statement::Statement,
 };
 use sha2::{Digest as _, Sha256};
@@ -113,7 +115,7 @@ impl Schema {
         let version = compare(&self.options.keyspace, &done, &known)?;
         let pending = known.into_iter().filter(|known| known.version > version).collect();
         let agreed = self.session.check_schema_agreement().await;
-        let agreed = agreed.map_err(OpenError::Disagreement)?.is_some();
+        let agreed = agreed.map_err(disagreement)?.is_some();
         Ok(Status { version, pending, keyspace, agreed })
     }
 
@@ -141,7 +143,7 @@ impl Schema {
 
     async fn migrate_locked(&self, lock: &Lock) -> Result<Vec<Migration>, OpenError> {
         // Who held the lock before may have been at it a moment ago.
-        self.session.await_schema_agreement().await.map_err(OpenError::Disagreement)?;
+        self.session.await_schema_agreement().await.map_err(disagreement)?;
         let pending = self.status().await?.pending;
         for Migration { version, name, statements, checksum } in &pending {
             for statement in statements {
@@ -194,6 +196,10 @@ impl Schema {
     fn failed(&self, source: ExecutionError) -> OpenError {
         OpenError::Database { keyspace: self.options.keyspace.clone(), source: Box::new(source) }
     }
+}
+
+fn disagreement(source: SchemaAgreementError) -> OpenError {
+    OpenError::Disagreement(Box::new(source))
 }
 
 /// Whether a server of this release can use the keyspace.
