@@ -2,6 +2,8 @@
 
 // The attributes tell clippy that helpers are tests too.
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod crash;

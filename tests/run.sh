@@ -61,7 +61,7 @@ stop_cql() {
 # Names of the tests that need a CQL server.
 cql_tests() {
   cargo test --locked --test integration -- --list 2>/dev/null |
-    sed -n 's/^\(store::cql.*\): test$/  \1/p'
+    sed -n 's/^\(\(store::cql\|cluster::\).*\): test$/  \1/p'
 }
 
 need cargo "Rust $rust_min or later" "install it with rustup"

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn nodes_are_listed_with_the_one_that_was_asked() {
-        let node = |incarnation, address: Option<&str>, this| NodeInfo {
+        let node = |incarnation, address: Option<&str>, this: bool| NodeInfo {
             incarnation,
             address: address.map(str::to_owned),
             sealed: !this,

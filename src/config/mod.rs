@@ -5,6 +5,7 @@
 //! to do about it, all at once.
 
 mod auth;
+mod cluster;
 mod credits;
 mod error;
 mod gateway;
@@ -24,6 +25,7 @@ pub mod spec;
 mod store;
 mod telemetry;
 
+pub use cluster::ClusterConfig;
 pub use credits::CreditsConfig;
 pub use error::{ConfigError, Problem};
 pub use hub::HubConfig;
@@ -60,6 +62,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where everything durable is.
     pub store: StoreConfig,
+    /// Section `[cluster]`.
+    pub cluster: ClusterConfig,
     /// Connections, requests and sockets.
     pub gateway: GatewayConfig,
     /// Accounts and tokens.
@@ -115,6 +119,7 @@ impl Config {
             drain_timeout: Duration::from_secs(runs.drain_secs),
             credits: self.credits.engine(),
             hub: self.hub.engine(),
+            cluster: self.cluster.engine(),
             ..EngineConfig::default()
         }
     }
@@ -122,6 +127,12 @@ impl Config {
     fn check(&self, problems: &mut Problems) {
         self.server.check(problems);
         self.store.check(problems);
+        self.cluster.check(problems);
+        let is_anywhere = matches!(self.server.internal_host.as_str(), "0.0.0.0" | "::" | "[::]");
+        if self.store.kind == StoreKind::Cql && is_anywhere && self.cluster.address.is_empty() {
+            let fix = "set it to where the other servers reach server.internal_port, host:port";
+            problems.add("cluster.address", "server.internal_host is no address of this one", fix);
+        }
         if self.store.kind == StoreKind::Cql && self.auth.jwt_secret.is_none() {
             let fix = "give all servers of the cluster the same: `openssl rand -hex 32`";
             problems.add("auth.jwt_secret", "each server would make its own", fix);

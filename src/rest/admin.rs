@@ -79,7 +79,9 @@ pub fn admin_routes(admin: &Admin) -> Vec<Route> {
         Route::at(Method::GET, "/admin/sessions", move |asked| sessions(list.clone(), asked)),
         Route::at(Method::GET, events, move |asked| read_events(read.clone(), asked)),
         Route::at(Method::GET, "/admin/nodes", move |asked| list_nodes(nodes.clone(), asked)),
-        Route::at(Method::POST, "/admin/drain", move |asked| drain(leave.clone(), asked)),
+        Route::at(Method::POST, "/admin/drain", move |asked| {
+            std::future::ready(drain(&leave, &asked))
+        }),
         Route::at(Method::POST, kill, move |asked| kill_session(end.clone(), asked)),
         Route::at(Method::GET, "/admin/credits", move |asked| credits(look.clone(), asked)),
         Route::at(Method::POST, "/admin/credits/grants", move |asked| grant(give.clone(), asked)),
@@ -132,7 +134,7 @@ async fn list_nodes(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     Ok(reply(StatusCode::OK, &admin.engine.nodes().await?))
 }
 
-async fn drain(admin: Admin, asked: Asked) -> Result<Response, Problem> {
+fn drain(admin: &Admin, asked: &Asked) -> Result<Response, Problem> {
     asked.no_query()?;
     admin.leave.cancel();
     Ok(reply(StatusCode::ACCEPTED, &serde_json::json!({ "draining": true })))

@@ -12,7 +12,7 @@ use greenroom_actors::{
     Engine, Ports,
     port::{Alone, Clock, Provider},
 };
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::spawn_blocking;
 
 /// What a server holds.
@@ -47,8 +47,9 @@ pub(super) fn unavailable(error: &dyn Error) -> Failure {
 }
 
 impl Parts {
-    /// Opens the store and starts the engine on it, which recovers what earlier runs left.
-    pub(super) async fn start(config: &Config) -> Result<Self, Failure> {
+    /// Opens the store and starts the engine on it, which recovers what earlier runs left. Other
+    /// nodes reach it at `internal`, unless it is configured otherwise.
+    pub(super) async fn start(config: &Config, internal: SocketAddr) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Backend::open(config, clock.now_ms()).await?;
         let (data_dir, auth) = (config.server.data_dir.clone(), config.auth.clone());
@@ -73,7 +74,11 @@ impl Parts {
             },
             providers: providers.clone(),
         };
-        let engine = Engine::start(ports, config.engine()).await;
+        let mut terms = config.engine();
+        if terms.cluster.address.is_empty() {
+            terms.cluster.address = internal.to_string();
+        }
+        let engine = Engine::start(ports, terms).await;
         let engine = Arc::new(engine.map_err(|error| unavailable(&error))?);
         let told = Arc::downgrade(&engine); // the engine holds `auth`
         let others = redis.clone();

@@ -28,12 +28,12 @@ pub async fn serve(config: Config, start: Start) -> Result<(), Failure> {
     let public = open(&config.server.host, config.server.port, "server.port")?;
     let internal =
         open(&config.server.internal_host, config.server.internal_port, "server.internal_port")?;
-    let parts = Parts::start(&config).await?;
+    let failed = |error: std::io::Error| Failure::Failed(error.to_string());
+    let parts = Parts::start(&config, internal.local_addr().map_err(failed)?).await?;
     let tokens = match start.demo {
         Some(account) => Some(accounts::sign_in(&parts.auth, account).await?),
         None => None,
     };
-    let failed = |error: std::io::Error| Failure::Failed(error.to_string());
     let provider = parts.providers.first();
     let ready = Ready {
         public: public.local_addr().map_err(failed)?,

@@ -103,10 +103,16 @@ impl Site {
         command
     }
 
+    /// `greenroom` with these arguments, as configured.
+    pub(crate) fn configured(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
     /// `greenroom serve` as configured.
     pub(crate) fn serve(&self) -> Command {
-        let mut command = self.command(&["serve"]);
-        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        let mut command = self.configured(&["serve"]);
         command.env("GREENROOM__SERVER__PORT", self.public.to_string());
         command.env("GREENROOM__SERVER__INTERNAL_PORT", self.internal.to_string());
         command

@@ -27,8 +27,8 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
 
 /// The ports of a server on an empty store, and the routes of each.
 async fn ports(config: &Config) -> Vec<(SocketAddr, Vec<(String, String)>)> {
-    let parts = Parts::start(config).await.unwrap();
-    let (public, internal) = servers(config, &parts).unwrap();
+    let parts = Parts::start(config, ([127, 0, 0, 1], 1).into()).await.unwrap();
+    let (public, internal) = servers(config, &parts, &CancellationToken::new()).unwrap();
     let mut ports = Vec::new();
     for server in [public, internal] {
         let routes = server.api().routes().map(|(method, path)| {
