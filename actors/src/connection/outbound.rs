@@ -65,7 +65,7 @@ impl<S: Socket> Connection<S> {
         Ok(())
     }
 
-    fn feed_outbox(&mut self, bytes: &mut usize) -> Result<(), End> {
+    pub(super) fn feed_outbox(&mut self, bytes: &mut usize) -> Result<(), End> {
         std::mem::take(&mut self.outbox).into_iter().try_for_each(|frame| self.feed(frame, bytes))
     }
 

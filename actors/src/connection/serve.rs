@@ -102,6 +102,8 @@ pub(crate) async fn serve<S: Socket>(edge: Edge, mut socket: S, ticket: Option<P
             connection.edge.node.meter.connections.dec();
             tracing::debug!(connection = %id, ?end, "a socket ends");
             if let End::Close(code) = end {
+                // Such as the word that the node goes away, where that and the close come at once.
+                let _ = connection.feed_outbox(&mut 0);
                 connection.socket.close(code, code.name()).await;
             }
         }

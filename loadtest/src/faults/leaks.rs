@@ -69,12 +69,14 @@ pub async fn settle(
 ) -> Result<Held> {
     // As providers do after a while: a connection that is kept for the next call is no leak.
     provider.connections().hang_up();
+    // One connection for all looks: each of them counts it, and none that is just closing.
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     let deadline = Instant::now() + SETTLE_TIMEOUT;
-    let mut last = held(greenroom, provider).await?;
+    let mut last = held(&http, greenroom, provider).await?;
     let mut alike = 0;
     while Instant::now() < deadline {
         time::sleep(LOOK_EVERY).await;
-        let now = held(greenroom, provider).await?;
+        let now = held(&http, greenroom, provider).await?;
         alike = if now == last { alike + 1 } else { 0 };
         last = now;
         let is_settled = before.map_or_else(|| now.is_idle(), |before| now.fits(before));
@@ -91,11 +93,8 @@ pub fn leak(before: &Held, after: &Held) -> Option<String> {
     (!after.fits(before)).then(|| format!("before: {before}; after: {after}"))
 }
 
-async fn held(greenroom: &Greenroom, provider: &Provider) -> Result<Held> {
+async fn held(http: &reqwest::Client, greenroom: &Greenroom, provider: &Provider) -> Result<Held> {
     let url = format!("http://{}/metrics", greenroom.internal);
-    // A connection that is not kept: it is no part of what is counted the next time.
-    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
-    let http = http.timeout(Duration::from_secs(10)).build()?;
     let text = http.get(url).send().await?.text().await?;
     let metric = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

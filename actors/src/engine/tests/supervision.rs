@@ -2,7 +2,7 @@ use super::bench::{Bench, SESSION, USER};
 use crate::{Followed, port::Journal as _};
 use greenroom_protocol::{
     event::{Event, Outcome},
-    frame::{After, Status},
+    frame::{After, ServerFrame, Status},
     id::Seq,
 };
 use std::time::Duration;
@@ -51,6 +51,14 @@ async fn an_operator_sees_sessions_follows_them_and_kills_one_that_then_goes_on(
     let (entries, outcome, _) = client.until_finished().await;
     assert_eq!(outcome, Outcome::Completed);
     assert!(entries.iter().any(|entry| matches!(entry.event, Event::RunRecovering { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_is_told_that_its_node_goes_away_also_where_nothing_holds_that_up() {
+    let bench = Bench::new().await;
+    let mut client = bench.client(USER).await;
+    bench.engine.drain().await;
+    while !matches!(client.recv().await, ServerFrame::GoAway(_)) {} // fails where it is closed first
 }
 
 #[tokio::test(start_paused = true)]
