@@ -8,6 +8,7 @@ mod credits;
 mod edits;
 mod follow;
 mod keys;
+mod nodes;
 mod plan;
 mod resume;
 mod rules;

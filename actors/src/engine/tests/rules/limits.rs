@@ -104,17 +104,3 @@ async fn a_socket_has_so_many_attachments() {
     client.inner.send(attach(Channel(2), After::Start, None)).await;
     assert!(matches!(client.recv().await, ServerFrame::Attached(_)));
 }
-
-#[tokio::test(start_paused = true)]
-async fn limits_of_all_nodes_refuse_a_run_and_nothing_else() {
-    let bench = Bench::new().await;
-    let mut client = bench.attached().await;
-    client.until_caught_up().await;
-    bench.limiter.refuse_runs_of_all_nodes(250);
-    assert_limited(&client.start(2, "talk").await.unwrap_err());
-    client.inner.send(call(7, None, "session.list", &json!({}))).await;
-    assert!(matches!(client.recv().await, ServerFrame::Ok { id: 7, .. }));
-
-    bench.limiter.refuse_runs_of_all_nodes(0);
-    client.start(3, "talk").await.unwrap();
-}
