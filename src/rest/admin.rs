@@ -56,6 +56,12 @@ pub struct NewGrant {
 /// Longest name and longest note of a grant, in bytes.
 const TEXT_BYTES_MAX: usize = 200;
 
+/// Body of an order that needs no more words: `{}`. It must be JSON all the same, which a page of
+/// another origin cannot send from the browser of who can reach this port.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {}
+
 /// How many sessions to list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,9 +85,7 @@ pub fn admin_routes(admin: &Admin) -> Vec<Route> {
         Route::at(Method::GET, "/admin/sessions", move |asked| sessions(list.clone(), asked)),
         Route::at(Method::GET, events, move |asked| read_events(read.clone(), asked)),
         Route::at(Method::GET, "/admin/nodes", move |asked| list_nodes(nodes.clone(), asked)),
-        Route::at(Method::POST, "/admin/drain", move |asked| {
-            std::future::ready(drain(&leave, &asked))
-        }),
+        Route::at(Method::POST, "/admin/drain", move |asked| drain(leave.clone(), asked)),
         Route::at(Method::POST, kill, move |asked| kill_session(end.clone(), asked)),
         Route::at(Method::GET, "/admin/credits", move |asked| credits(look.clone(), asked)),
         Route::at(Method::POST, "/admin/credits/grants", move |asked| grant(give.clone(), asked)),
@@ -122,6 +126,7 @@ async fn read_events(admin: Admin, asked: Asked) -> Result<Response, Problem> {
 async fn kill_session(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     asked.no_query()?;
     let session = asked.session()?;
+    let Order {} = asked.json(admin.body_wait).await?;
     if admin.engine.kill_session(session).await {
         return Ok(reply(StatusCode::ACCEPTED, &serde_json::json!({ "killed": session })));
     }
@@ -134,8 +139,9 @@ async fn list_nodes(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     Ok(reply(StatusCode::OK, &admin.engine.nodes().await?))
 }
 
-fn drain(admin: &Admin, asked: &Asked) -> Result<Response, Problem> {
+async fn drain(admin: Admin, asked: Asked) -> Result<Response, Problem> {
     asked.no_query()?;
+    let Order {} = asked.json(admin.body_wait).await?;
     admin.leave.cancel();
     Ok(reply(StatusCode::ACCEPTED, &serde_json::json!({ "draining": true })))
 }

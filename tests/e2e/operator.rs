@@ -107,6 +107,10 @@ async fn a_node_is_listed_and_drained() {
 
     let user = server.register("ada").await;
     let mut socket = Socket::connect(&server, &user).await;
+    // As a page of another origin could send it.
+    let form = format!("http://{}/admin/drain", server.internal);
+    let form = reqwest::Client::new().post(form).body("a=b").send().await.unwrap();
+    assert!(form.status().is_client_error(), "{form:?}");
     assert!(operator.run(&["node", "drain"]).await.status.success());
     let told = socket.take_until(|frame| matches!(frame, ServerFrame::GoAway(_))).await;
     assert!(!told.is_empty());

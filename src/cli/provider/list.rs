@@ -3,7 +3,7 @@
 
 use super::{super::output::clean, Output, line, out, unusable};
 use crate::{
-    cli::tools::block_on,
+    cli::{internal::Internal, tools::block_on},
     config::{Config, ProviderConfig},
     failure::Failure,
     llm::ApiKey,
@@ -12,6 +12,7 @@ use greenroom_actors::keypool::{GroupView, KeyView, ProviderView};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Longest wait for a server that may not be there.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,13 +49,8 @@ pub(super) fn list(config: &Config, output: Output) -> Result<(), Failure> {
 
 /// What the server of this configuration says, if one runs.
 async fn running(config: &Config) -> Option<Vec<ProviderView>> {
-    let server = &config.server;
-    let host = server.internal_host.trim_matches(['[', ']']);
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let url = format!("http://{host}:{}/providers", server.internal_port);
-    let http = reqwest::Client::builder().no_proxy().timeout(SERVER_TIMEOUT);
-    let answer = http.tls_certs_only([]).build().ok()?.get(url).send().await.ok()?;
-    answer.error_for_status().ok()?.json().await.ok()
+    let server = Internal::of(config).ok()?;
+    timeout(SERVER_TIMEOUT, server.get("/providers")).await.ok()?.ok()
 }
 
 /// The configured providers. The first one answers by default.
